@@ -1,0 +1,107 @@
+# Retention Warehouse. `make help` lists the commands; each sets up what it needs and skips what is done.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up test warehouse refresh status score demo superset stop bench docs lint requirements clean
+MAKEFLAGS += --no-print-directory
+
+export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
+# unset, not empty: an empty variable would name a folder
+ifndef RAW_DIR
+unexport RAW_DIR
+endif
+ifndef WAREHOUSE_DIR
+unexport WAREHOUSE_DIR
+endif
+ifndef SUPERSET_PORT
+unexport SUPERSET_PORT
+endif
+
+ORDERS ?= 100000
+SHOP ?= default
+# Superset runs on Python 3.11 and 3.12
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3; do \
+	$$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
+	&& echo $$candidate && break; done)
+
+PIPELINE := .venv/bin/python
+SUPERSET := .venv-superset/bin/python
+UV := .venv-uv/bin/uv
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/.installed .venv-superset/.installed ## set up, demo shop if there is no raw data, build, score, publish, dashboards on http://localhost:8088
+	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m pipeline warehouse --if-changed
+	@$(SUPERSET) superset/serve.py start
+
+test: .venv/.installed .venv-superset/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
+	@$(PIPELINE) -m pytest
+
+warehouse: .venv/.installed ## set up, build, score, publish; no Superset
+	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m pipeline warehouse
+
+refresh: .venv/.installed ## take what is new in the raw folder, rebuild what it changes, score, test, publish
+	@$(PIPELINE) -m pipeline refresh
+
+status: .venv/.installed ## what is published, since when, and what went wrong last
+	@$(PIPELINE) -m pipeline status
+
+score: .venv/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
+	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m pipeline score
+
+demo: .venv/.installed ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal)
+	@$(PIPELINE) -m pipeline demo --orders $(ORDERS) --shop $(SHOP)
+
+superset: .venv/.installed .venv-superset/.installed ## start the dashboards on the last published warehouse
+	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m pipeline warehouse --if-absent
+	@$(SUPERSET) superset/serve.py start
+
+stop: ## stop the dashboards
+	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
+
+bench: .venv/.installed ## measure load, build, score and publish on this machine
+	@$(PIPELINE) -m pipeline bench
+
+docs: .venv/.installed ## build the dbt documentation site into target/
+	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
+
+lint: .venv/.installed ## sqlfluff, ruff and mypy
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy pipeline scoring tests/python && .venv/bin/mypy superset/*.py
+	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
+
+requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
+	@cd requirements && for name in uv pipeline superset; do \
+		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
+
+clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
+	@chmod -R u+w data/warehouse 2>/dev/null || true
+	@rm -rf .venv .venv-superset .venv-uv target logs data/warehouse data/superset
+
+.venv-uv/.installed: requirements/uv.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
+	@echo "  installer: uv into .venv-uv" >&2
+	@rm -rf .venv-uv && $(PYTHON) -m venv .venv-uv
+	@.venv-uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/.installed: requirements/pipeline.txt | .venv-uv/.installed
+	@$(call install,.venv,requirements/pipeline.txt)
+
+.venv-superset/.installed: requirements/superset.txt | .venv-uv/.installed
+	@$(call install,.venv-superset,requirements/superset.txt)
+
+# a fresh environment each time its lock changes: nothing lingers that is not in the file
+define install
+echo "  environment: $(2) into $(1)" >&2; started=$$SECONDS
+rm -rf $(1) && $(UV) venv --quiet --no-python-downloads --python $$(.venv-uv/bin/python -c 'import sys; print(sys._base_executable)') $(1)
+$(UV) pip install --quiet --python $(1)/bin/python --require-hashes -r $(2)
+touch $(1)/.installed; echo "  environment: $(1) ready in $$((SECONDS - started)) s" >&2
+endef
+.ONESHELL:

@@ -1,0 +1,109 @@
+{#
+    Unit and description of every var of dbt_project.yml, once, for the mart `parameters`. A var missing here fails
+    tests/python/test_parameters.py; a name here that is no var fails to compile.
+#}
+{% macro parameter_definitions() -%}
+    {{ return([
+        {'name': 'complete_month_min_share', 'unit': 'share', 'description':
+            'Trailing months with fewer orders than this share of the median month are not complete months.'},
+        {'name': 'max_quarantined_share', 'unit': 'share', 'description':
+            'Largest share of a raw table in quarantine; above it nothing is built or published.'},
+        {'name': 'unusual_build', 'unit': 'mode', 'description':
+            'What happens when a build is unlike the last five of the same raw folder: warn, stop or off.'},
+        {'name': 'unusual_max_loss', 'unit': 'share', 'description':
+            'Largest share of orders or people that may be missing since the last build.'},
+        {'name': 'unusual_max_ratio', 'unit': 'ratio', 'description':
+            'Largest factor by which recent orders per day and order value may change.'},
+        {'name': 'unusual_max_share_change', 'unit': 'share', 'description':
+            'Largest change of the share of orders without payment, items, review or place.'},
+        {'name': 'unusual_max_score_change', 'unit': 'points', 'description':
+            'Largest change of the mean review score.'},
+        {'name': 'invalid_order_statuses', 'unit': 'statuses', 'description':
+            'Orders with one of these statuses are no purchases: counts, money, segments and cohorts leave them out.'},
+        {'name': 'frequency_score_thresholds', 'unit': 'orders', 'description':
+            'Fewest valid orders for frequency scores 1 to 5.'},
+        {'name': 'rfm_weight_recency', 'unit': 'share', 'description':
+            'Weight of the recency score in the weighted RFM score.'},
+        {'name': 'rfm_weight_frequency', 'unit': 'share', 'description':
+            'Weight of the frequency score in the weighted RFM score.'},
+        {'name': 'rfm_weight_monetary', 'unit': 'share', 'description':
+            'Weight of the monetary score in the weighted RFM score.'},
+        {'name': 'risk_high_max_cume_dist', 'unit': 'share', 'description':
+            'Churn risk tier is high up to this cumulative share of customers by weighted score.'},
+        {'name': 'risk_low_min_percent_rank', 'unit': 'share', 'description':
+            'Churn risk tier is low from this percent rank of the weighted score.'},
+        {'name': 'abc_a_max_share', 'unit': 'share', 'description':
+            'Class A: cumulative share of revenue before the item is below this.'},
+        {'name': 'abc_b_max_share', 'unit': 'share', 'description':
+            'Class B: cumulative share of revenue before the item is below this and the item is not A.'},
+        {'name': 'customer_xyz_x_max_cv', 'unit': 'ratio', 'description':
+            'Customers: largest coefficient of variation of order payments in class X.'},
+        {'name': 'customer_xyz_y_max_cv', 'unit': 'ratio', 'description':
+            'Customers: largest coefficient of variation of order payments in class Y.'},
+        {'name': 'product_xyz_x_max_cv', 'unit': 'ratio', 'description':
+            'Products and categories: largest coefficient of variation of monthly units in class X.'},
+        {'name': 'product_xyz_y_max_cv', 'unit': 'ratio', 'description':
+            'Products and categories: largest coefficient of variation of monthly units in class Y.'},
+        {'name': 'product_xyz_min_months', 'unit': 'months', 'description':
+            'Products and categories with fewer complete months have insufficient history.'},
+        {'name': 'product_xyz_min_units', 'unit': 'units', 'description':
+            'Products and categories with fewer units have insufficient history.'},
+        {'name': 'seller_score_prior_reviews', 'unit': 'reviews', 'description':
+            'Reviews of the overall mean that every seller is credited with before its own are counted.'},
+        {'name': 'payment_difference_tolerance', 'unit': 'money', 'description':
+            'Payments and items of an order that lie further apart are counted as different.'},
+        {'name': 'mostly_empty_min_share', 'unit': 'share', 'description':
+            'Raw columns with a larger share of empty cells are flagged.'},
+        {'name': 'cohort_min_customers', 'unit': 'customers', 'description':
+            'Cohort cells with fewer customers are flagged as small.'},
+        {'name': 'churn_horizon_days', 'unit': 'days', 'description':
+            'Churn is no valid order within this many days after the cut-off.'},
+        {'name': 'churn_past_cutoffs', 'unit': 'cut-offs', 'description':
+            'Earlier cut-offs at which churn features are built.'},
+        {'name': 'churn_cutoff_step_days', 'unit': 'days', 'description':
+            'Days from one churn cut-off to the next.'},
+        {'name': 'churn_training_customers', 'unit': 'people', 'description':
+            'Most people in the features of the past cut-offs; everybody is scored at the as-of date.'},
+        {'name': 'churn_band_medium_min', 'unit': 'probability', 'description':
+            'Churn band is medium from this probability.'},
+        {'name': 'churn_band_high_min', 'unit': 'probability', 'description':
+            'Churn band is high from this probability.'},
+        {'name': 'churn_contact_cost', 'unit': 'money', 'description':
+            'Cost of contacting one customer, in the decision table.'},
+        {'name': 'churn_kept_customer_value', 'unit': 'money', 'description':
+            'What one kept customer is worth, in the decision table.'},
+        {'name': 'churn_contact_success_rate', 'unit': 'share', 'description':
+            'Share of contacted leavers assumed to stay because of the contact.'},
+        {'name': 'hypothesis_follow_up_days', 'unit': 'days', 'description':
+            'Everyone compared on returning, and every product on sales, is followed for the same time.'},
+        {'name': 'hypothesis_review_days', 'unit': 'days', 'description':
+            'An order counts as reviewed when the answer came within this many days of the purchase.'},
+        {'name': 'hypothesis_largest_cities', 'unit': 'cities', 'description':
+            'How many cities, by customers, are the largest.'},
+        {'name': 'hypothesis_min_city_customers', 'unit': 'customers', 'description':
+            'Fewest priced customers of a city to have a price level of its own.'},
+        {'name': 'hypothesis_min_seller_orders', 'unit': 'orders', 'description':
+            'Fewest scored orders of a seller to have a mean score of its own.'},
+        {'name': 'hypothesis_longest_delivery_weeks', 'unit': 'weeks', 'description':
+            'Deliveries of so many weeks and more are one group.'},
+    ]) }}
+{%- endmacro %}
+
+{# A var as the text shown to people: lists joined by commas. #}
+{% macro parameter_text(name) -%}
+    {%- set value = var(name) -%}
+    {{ return(value | join(', ') if value is sequence and value is not string else value | string) }}
+{%- endmacro %}
+
+{# The definitions with their values in force, as rows (name, value, unit, description). #}
+{% macro parameter_rows() -%}
+    values
+    {%- for parameter in parameter_definitions() %}
+    (
+        '{{ parameter.name }}',
+        '{{ parameter_text(parameter.name) }}',
+        '{{ parameter.unit }}',
+        '{{ parameter.description }}'
+    ){{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

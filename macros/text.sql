@@ -1,0 +1,40 @@
+{# A list of words as SQL literals: ('canceled', 'unavailable'). #}
+{% macro sql_list(words) -%}
+    ({%- for word in words -%} '{{ word }}' {%- if not loop.last %}, {% endif -%} {%- endfor -%})
+{%- endmacro %}
+
+{#
+    One spelling per place: lower case, no accents, one kind of apostrophe, and nothing after a slash, comma, bracket or
+    spaced dash ('Sao Paulo / SP', 'lages - sc', 'jacare (cabreuva)'). The customers' names are in this form already.
+#}
+{% macro clean_city(city) -%}
+    {%- set bare = "translate(lower(" ~ city ~ "), 'áàâãäéèêëíìîïóòôõöúùûüçñ´`', 'aaaaaeeeeiiiiooooouuuucn''''')" -%}
+    trim(regexp_replace(regexp_replace({{ bare }}, '( - |[/,(\\\\]).*', ''), ' +', ' '{{ regexp_everywhere() }}))
+{%- endmacro %}
+
+{# Brazil's bounding box in degrees, Fernando de Noronha included. #}
+{% macro brazil_box() -%}
+    {{ return({'south': -33.76, 'north': 5.28, 'west': -74.0, 'east': -32.3}) }}
+{%- endmacro %}
+
+{# English name of an ISO weekday number (Monday = 1). #}
+{% macro weekday_name(number) -%}
+    case {{ number }}
+        {%- for day in ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] %}
+        when {{ loop.index }} then '{{ day }}'
+        {%- endfor %}
+    end
+{%- endmacro %}
+
+{# A cleaned city cell that holds a zip code, an e-mail address or a state's code instead of a name. #}
+{% macro is_no_city(city) -%}
+    ({{ city }} like '%@%' or {{ city }} between '0' and '9~' or length({{ city }}) <= 2)
+{%- endmacro %}
+
+{# The integers from first to last as rows, both included. #}
+{% macro integer_rows(first, last) -%}
+    values
+    {%- for number in range(first, last + 1) %}
+    ({{ number }}){{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

@@ -1,0 +1,21 @@
+with customers as (
+
+    select * from {{ ref('int_hypothesis_customers') }}
+
+),
+
+final as (
+
+    select
+        state,
+        city,
+        count(*) as customers,
+        count(mean_item_price) as priced_customers,
+        percentile_cont(0.5) within group (order by mean_item_price) as median_item_price
+    from customers
+    where city is not null
+    group by 1, 2
+
+)
+
+select * from final

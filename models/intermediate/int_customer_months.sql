@@ -1,0 +1,23 @@
+-- What cohorts, history and timelines share: people hardly ever order twice in a month, so this is the last big
+-- grouping they need.
+with orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+final as (
+
+    select
+        customer_id,
+        order_month,
+        count(*) as orders,
+        sum(payment_value) as revenue,
+        max(order_date) as last_order_date
+    from orders
+    where is_valid_order
+    group by customer_id, order_month
+
+)
+
+select * from final

@@ -1,0 +1,117 @@
+with
+
+segments as (
+
+    select * from {{ ref('customer_segments') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('dim_customers') }}
+
+),
+
+clusters as (
+
+    select * from {{ ref('customer_clusters') }}
+
+),
+
+scores as (
+
+    select * from {{ source('scores', 'customer_churn_scores') }}
+
+),
+
+states as (
+
+    select * from {{ ref('brazilian_states') }}
+
+),
+
+calendar as (
+
+    select as_of_date from {{ ref('int_shop_calendar') }}
+
+),
+
+-- A score of another day or horizon answers another question: those customers have no score, not an old one.
+current_scores as (
+
+    select scores.*
+    from scores
+    cross join calendar
+    where
+        scores.as_of_date = calendar.as_of_date
+        and scores.horizon_days = {{ var('churn_horizon_days') }}
+
+),
+
+final as (
+
+    select
+        cast(segments.customer_id as varchar) as customer_id,
+        cast(customers.city as varchar) as city,
+        cast(customers.zip_code_prefix as varchar) as zip_code_prefix,
+        cast(coalesce(customers.state, 'unknown') as varchar) as customer_state,
+        cast(states.iso_code as varchar) as customer_state_iso,
+        cast(coalesce(customers.state_name, customers.state, 'unknown') as varchar) as customer_state_name,
+        cast(customers.region as varchar) as customer_region,
+        cast(customers.latitude as double) as latitude,
+        cast(customers.longitude as double) as longitude,
+        cast(customers.first_order_at as timestamp) as first_order_at,
+        cast(customers.last_order_at as timestamp) as last_order_at,
+        cast(customers.order_count as integer) as order_count,
+        cast(customers.valid_order_count as integer) as valid_order_count,
+        cast(customers.is_repeat_customer as boolean) as is_repeat_customer,
+        cast(customers.first_valid_order_at as timestamp) as first_valid_order_at,
+        cast({{ month_of('customers.first_valid_order_at') }} as date) as cohort_month,
+        cast(customers.first_order_state as varchar) as first_order_state,
+        cast(customers.first_order_region as varchar) as first_order_region,
+        cast(customers.first_order_category as varchar) as first_order_category,
+        cast(customers.first_order_payment_type as varchar) as first_order_payment_type,
+        cast(segments.recency_days as integer) as recency_days,
+        cast(segments.frequency as integer) as frequency,
+        cast(segments.monetary as decimal(18, 2)) as monetary,
+        cast(segments.recency_score as integer) as recency_score,
+        cast(segments.frequency_score as integer) as frequency_score,
+        cast(segments.monetary_score as integer) as monetary_score,
+        cast(segments.rfm_cell as varchar) as rfm_cell,
+        cast(segments.rfm_weighted_score as decimal(9, 4)) as rfm_weighted_score,
+        cast(segments.rfm_segment as varchar) as rfm_segment,
+        cast(segments.churn_risk_tier as varchar) as churn_risk_tier,
+        cast(segments.loyalty_group as varchar) as loyalty_group,
+        cast(segments.cumulative_share_before as double) as cumulative_share_before,
+        cast(segments.abc_class as varchar) as abc_class,
+        cast(segments.mean_order_value as double) as mean_order_value,
+        cast(segments.order_value_cv as double) as order_value_cv,
+        cast(segments.xyz_class as varchar) as xyz_class,
+        cast(segments.abc_xyz_segment as varchar) as abc_xyz_segment,
+        cast(segments.description_en as varchar) as description_en,
+        cast(segments.description_ru as varchar) as description_ru,
+        cast(clusters.cluster as integer) as cluster,  -- noqa: RF04
+        cast(clusters.cluster_profile as varchar) as cluster_profile,
+        cast(current_scores.churn_probability as double) as churn_probability,
+        cast(current_scores.churn_band as varchar) as churn_band,
+        cast(current_scores.reason_1 as varchar) as reason_1,
+        cast(current_scores.reason_2 as varchar) as reason_2,
+        cast(current_scores.reason_3 as varchar) as reason_3,
+        cast(current_scores.reason_1_topic as varchar) as reason_1_topic,
+        cast(current_scores.reason_2_topic as varchar) as reason_2_topic,
+        cast(current_scores.reason_3_topic as varchar) as reason_3_topic,
+        cast(current_scores.expected_orders as double) as expected_orders,
+        cast(current_scores.expected_revenue as decimal(18, 2)) as expected_revenue,
+        cast(current_scores.value_at_risk as decimal(18, 2)) as value_at_risk,
+        cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
+        cast(current_scores.model_version as varchar) as model_version,
+        cast(current_scores.scored_at as timestamp) as scored_at
+    from segments
+    inner join customers on segments.customer_id = customers.customer_id
+    left join states on customers.state = states.state
+    left join clusters on segments.customer_id = clusters.customer_id
+    left join current_scores on segments.customer_id = current_scores.customer_id
+
+)
+
+select * from final

@@ -1,0 +1,44 @@
+with calendar as (
+
+    select * from {{ ref('int_shop_calendar') }}
+
+),
+
+load_summary as (
+
+    select * from {{ source('load', 'load_summary') }}
+
+),
+
+raw_rows as (
+
+    select
+        {% for table in raw_table_names() -%}
+            sum(case when source_table = '{{ table }}' then raw_rows else 0 end) as raw_{{ table }},
+        {% endfor -%}
+        sum(quarantined_rows) as quarantined_rows
+    from load_summary
+
+),
+
+-- Of all columns only built_at may differ between two builds of the same files.
+final as (
+
+    select
+        cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as built_at,
+        cast(calendar.as_of_date as date) as as_of_date,
+        cast(calendar.data_until as timestamp) as data_until,
+        cast(calendar.last_complete_month as date) as last_complete_month,
+        cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
+        cast('{{ dbt_version }}' as varchar) as dbt_version,
+        cast({{ engine_version() }} as varchar) as duckdb_version,
+        {% for table in raw_table_names() -%}
+            cast(coalesce(raw_rows.raw_{{ table }}, 0) as bigint) as raw_{{ table }},
+        {% endfor -%}
+        cast(coalesce(raw_rows.quarantined_rows, 0) as bigint) as quarantined_rows
+    from calendar
+    cross join raw_rows
+
+)
+
+select * from final

@@ -1,0 +1,68 @@
+with orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+zip_locations as (
+
+    select * from {{ ref('int_zip_locations') }}
+
+),
+
+states as (
+
+    select * from {{ ref('brazilian_states') }}
+
+),
+
+people as (
+
+    select
+        customer_id,
+        count(*) as order_count,
+        sum(case when is_valid_order then 1 else 0 end) as valid_order_count,
+        min(purchased_at) as first_order_at,
+        max(purchased_at) as last_order_at,
+        {{ last_by('order_id', ['purchased_at', 'order_id']) }} as last_order_id
+    from orders
+    group by 1
+
+),
+
+-- People move: where they are is read from the latest order, what a cohort is cut by from the first valid one.
+final as (
+
+    select
+        cast(people.customer_id as varchar) as customer_id,
+        cast(last_orders.customer_zip_code_prefix as varchar) as zip_code_prefix,
+        cast(last_orders.customer_city as varchar) as city,
+        cast(last_orders.customer_state as varchar) as state,
+        cast(states.state_name as varchar) as state_name,
+        cast(last_orders.customer_region as varchar) as region,
+        cast(zip_locations.latitude as double) as latitude,
+        cast(zip_locations.longitude as double) as longitude,
+        cast(people.first_order_at as timestamp) as first_order_at,
+        cast(people.last_order_at as timestamp) as last_order_at,
+        cast(people.order_count as integer) as order_count,
+        cast(people.valid_order_count as integer) as valid_order_count,
+        people.order_count > 1 as is_repeat_customer,
+        cast(first_orders.purchased_at as timestamp) as first_valid_order_at,
+        cast(first_orders.customer_state as varchar) as first_order_state,
+        cast(first_orders.customer_region as varchar) as first_order_region,
+        cast(
+            case when people.valid_order_count > 0 then coalesce(first_orders.main_category, 'unknown') end as varchar
+        ) as first_order_category,
+        cast(
+            case when people.valid_order_count > 0 then coalesce(first_orders.payment_type, 'unknown') end as varchar
+        ) as first_order_payment_type
+    from people
+    inner join orders as last_orders on people.last_order_id = last_orders.order_id
+    left join orders as first_orders
+        on people.customer_id = first_orders.customer_id and first_orders.customer_order_number = 1
+    left join zip_locations on last_orders.customer_zip_code_prefix = zip_locations.zip_code_prefix
+    left join states on last_orders.customer_state = states.state
+
+)
+
+select * from final

@@ -1,0 +1,47 @@
+with sellers as (
+
+    select
+        seller_id,
+        zip_code_prefix,
+        {{ clean_city('city') }} as city,
+        state
+    from {{ ref('stg_olist__sellers') }}
+
+),
+
+zip_locations as (
+
+    select * from {{ ref('int_zip_locations') }}
+
+),
+
+states as (
+
+    select * from {{ ref('brazilian_states') }}
+
+),
+
+-- A city cell may hold a zip code, an e-mail address or a state's code; then the zip prefix knows better.
+final as (
+
+    select
+        cast(sellers.seller_id as varchar) as seller_id,
+        cast(sellers.zip_code_prefix as varchar) as zip_code_prefix,
+        cast(
+            case
+                when {{ is_no_city('sellers.city') }} then zip_locations.city
+                else coalesce(sellers.city, zip_locations.city)
+            end as varchar
+        ) as city,
+        cast(coalesce(sellers.state, 'unknown') as varchar) as state,
+        cast(states.state_name as varchar) as state_name,
+        cast(coalesce(states.region, 'unknown') as varchar) as region,
+        cast(zip_locations.latitude as double) as latitude,
+        cast(zip_locations.longitude as double) as longitude
+    from sellers
+    left join zip_locations on sellers.zip_code_prefix = zip_locations.zip_code_prefix
+    left join states on sellers.state = states.state
+
+)
+
+select * from final

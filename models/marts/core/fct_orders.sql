@@ -1,0 +1,137 @@
+{{ config(materialized='windowed', window_by='purchased_at') }}
+
+with orders as (
+
+    select * from {{ ref('int_orders') }}
+    {{ where_in_window('purchased_at') }}
+
+),
+
+order_items as (
+
+    select * from {{ ref('int_order_items_rolled_up') }}
+
+),
+
+order_payments as (
+
+    select * from {{ ref('int_order_payments_rolled_up') }}
+
+),
+
+order_reviews as (
+
+    select * from {{ ref('int_order_reviews_rolled_up') }}
+
+),
+
+states as (
+
+    select * from {{ ref('brazilian_states') }}
+
+),
+
+-- Orders before the window keep their numbers, and those inside it go on counting from there; an ordinary run has none.
+earlier_orders as (
+
+    select
+        customer_id,
+        count(*) as valid_orders
+    from {{ this if is_windowed_run() else 'orders' }}
+    where is_valid_order and {{ is_before_window('purchased_at') }}
+    group by 1
+
+),
+
+-- Each of the three sides has one row per order by now, so nothing multiplies.
+joined as (
+
+    select
+        orders.*,
+        orders.order_status = 'delivered' as is_delivered,
+        order_items.item_count,
+        order_items.seller_count,
+        order_items.item_value,
+        order_items.freight_value,
+        order_items.main_category,
+        order_payments.payment_value,
+        order_payments.payment_count,
+        order_payments.payment_type,
+        order_payments.max_installments,
+        order_reviews.review_count,
+        order_reviews.review_score,
+        order_reviews.answered_at as review_answered_at,
+        states.region,
+        case
+            when orders.order_status = 'delivered'
+                then {{ days_between('orders.purchased_at', 'orders.delivered_at') }}
+        end as delivery_days,
+        case
+            when orders.order_status = 'delivered'
+                then {{ days_between('orders.estimated_delivery_date', 'orders.delivered_at') }}
+        end as delay_days
+    from orders
+    left join order_items on orders.order_id = order_items.order_id
+    left join order_payments on orders.order_id = order_payments.order_id
+    left join order_reviews on orders.order_id = order_reviews.order_id
+    left join states on orders.state = states.state
+
+),
+
+numbered as (
+
+    select
+        joined.*,
+        case
+            when joined.is_valid_order
+                then row_number() over (
+                    partition by joined.customer_id, joined.is_valid_order order by joined.purchased_at, joined.order_id
+                ) + coalesce(earlier_orders.valid_orders, 0)
+        end as customer_order_number
+    from joined
+    left join earlier_orders on joined.customer_id = earlier_orders.customer_id
+
+),
+
+final as (
+
+    select
+        cast(order_id as varchar) as order_id,
+        cast(customer_id as varchar) as customer_id,
+        cast(order_customer_id as varchar) as order_customer_id,
+        cast(order_status as varchar) as order_status,
+        cast(is_valid_order as boolean) as is_valid_order,
+        cast(is_delivered as boolean) as is_delivered,
+        cast(purchased_at as timestamp) as purchased_at,
+        cast(purchased_at as date) as order_date,
+        {{ month_of('purchased_at') }} as order_month,
+        cast(approved_at as timestamp) as approved_at,
+        cast(shipped_at as timestamp) as shipped_at,
+        cast(delivered_at as timestamp) as delivered_at,
+        cast(estimated_delivery_date as date) as estimated_delivery_date,
+        cast(delivery_days as integer) as delivery_days,
+        cast(delay_days as integer) as delay_days,
+        delay_days > 0 as is_late,
+        cast(coalesce(item_count, 0) as integer) as item_count,
+        cast(coalesce(seller_count, 0) as integer) as seller_count,
+        cast(coalesce(item_value, 0) as decimal(18, 2)) as item_value,
+        cast(coalesce(freight_value, 0) as decimal(18, 2)) as freight_value,
+        cast(coalesce(item_value, 0) + coalesce(freight_value, 0) as decimal(18, 2)) as order_value,
+        cast(coalesce(payment_value, 0) as decimal(18, 2)) as payment_value,
+        cast(coalesce(payment_count, 0) as integer) as payment_count,
+        cast(payment_type as varchar) as payment_type,
+        cast(max_installments as integer) as max_installments,
+        cast(coalesce(review_count, 0) as integer) as review_count,
+        cast(review_score as integer) as review_score,
+        cast(review_answered_at as timestamp) as review_answered_at,
+        cast(main_category as varchar) as main_category,
+        cast(city as varchar) as customer_city,
+        cast(zip_code_prefix as varchar) as customer_zip_code_prefix,
+        cast(state as varchar) as customer_state,
+        cast(coalesce(region, 'unknown') as varchar) as customer_region,
+        cast(customer_order_number as integer) as customer_order_number
+    from numbered
+
+)
+
+select * from final

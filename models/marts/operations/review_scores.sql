@@ -1,0 +1,47 @@
+with orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+states as (
+
+    select * from {{ ref('brazilian_states') }}
+
+),
+
+scores as (
+
+    select
+        order_month,
+        review_score,
+        customer_state,
+        count(*) as reviews,
+        sum(case when is_late then 1 else 0 end) as late_orders,
+        count(delivery_days) as delivered_orders,
+        sum(delivery_days) as delivery_days_sum
+    from orders
+    where review_score is not null
+    group by 1, 2, 3
+
+),
+
+final as (
+
+    select
+        cast(scores.order_month as date) as order_month,
+        cast(scores.review_score as integer) as review_score,
+        cast(scores.customer_state as varchar) as customer_state,
+        cast(states.iso_code as varchar) as customer_state_iso,
+        cast(coalesce(states.state_name, 'unknown') as varchar) as customer_state_name,
+        cast(coalesce(states.region, 'unknown') as varchar) as customer_region,
+        cast(scores.reviews as bigint) as reviews,
+        cast(scores.delivered_orders as bigint) as delivered_orders,
+        cast(scores.late_orders as bigint) as late_orders,
+        cast(coalesce(scores.delivery_days_sum, 0) as bigint) as delivery_days_sum
+    from scores
+    left join states on scores.customer_state = states.state
+
+)
+
+select * from final

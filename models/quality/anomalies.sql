@@ -1,0 +1,221 @@
+with orders as (
+
+    select * from {{ ref('stg_olist__orders') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('stg_olist__customers') }}
+
+),
+
+order_items as (
+
+    select * from {{ ref('stg_olist__order_items') }}
+
+),
+
+order_payments as (
+
+    select * from {{ ref('stg_olist__order_payments') }}
+
+),
+
+order_reviews as (
+
+    select * from {{ ref('stg_olist__order_reviews') }}
+
+),
+
+products as (
+
+    select * from {{ ref('stg_olist__products') }}
+
+),
+
+sellers as (
+
+    select * from {{ ref('stg_olist__sellers') }}
+
+),
+
+geolocation as (
+
+    select * from {{ ref('stg_olist__geolocation') }}
+
+),
+
+category_translations as (
+
+    select * from {{ ref('stg_olist__category_translations') }}
+
+),
+
+zip_locations as (
+
+    select * from {{ ref('int_zip_locations') }}
+
+),
+
+items_rolled_up as (
+
+    select
+        order_id,
+        sum(price) + sum(freight_value) as order_value
+    from order_items
+    group by 1
+
+),
+
+payments_rolled_up as (
+
+    select
+        order_id,
+        count(*) as payment_count,
+        min(payment_number) as first_payment_number,
+        sum(payment_value) as payment_value
+    from order_payments
+    group by 1
+
+),
+
+reviews_rolled_up as (
+
+    select
+        order_id,
+        count(*) as review_count
+    from order_reviews
+    group by 1
+
+),
+
+checked_orders as (
+
+    select
+        orders.*,
+        customers.customer_id,
+        items_rolled_up.order_value,
+        payments_rolled_up.payment_value,
+        payments_rolled_up.payment_count,
+        payments_rolled_up.first_payment_number,
+        reviews_rolled_up.review_count
+    from orders
+    left join customers on orders.order_customer_id = customers.order_customer_id
+    left join items_rolled_up on orders.order_id = items_rolled_up.order_id
+    left join payments_rolled_up on orders.order_id = payments_rolled_up.order_id
+    left join reviews_rolled_up on orders.order_id = reviews_rolled_up.order_id
+
+),
+
+checked_items as (
+
+    select
+        order_items.price,
+        orders.order_id,
+        products.product_id,
+        sellers.seller_id,
+        {{ days_between('orders.purchased_at', 'order_items.shipping_limit_at') }} as days_to_shipping_limit
+    from order_items
+    left join orders on order_items.order_id = orders.order_id
+    left join products on order_items.product_id = products.product_id
+    left join sellers on order_items.seller_id = sellers.seller_id
+
+),
+
+checked_payments as (
+
+    select
+        order_payments.*,
+        orders.order_id as known_order_id
+    from order_payments
+    left join orders on order_payments.order_id = orders.order_id
+
+),
+
+review_ids as (
+
+    select
+        review_id,
+        count(*) as times_used
+    from order_reviews
+    group by 1
+
+),
+
+checked_reviews as (
+
+    select
+        order_reviews.*,
+        orders.order_id as known_order_id,
+        review_ids.times_used
+    from order_reviews
+    inner join review_ids on order_reviews.review_id = review_ids.review_id
+    left join orders on order_reviews.order_id = orders.order_id
+
+),
+
+checked_products as (
+
+    select
+        products.*,
+        category_translations.category_name_english
+    from products
+    left join category_translations
+        on products.category_name_portuguese = category_translations.category_name_portuguese
+
+),
+
+checked_customers as (
+
+    select zip_locations.zip_code_prefix as known_zip_code_prefix
+    from customers
+    left join zip_locations on customers.zip_code_prefix = zip_locations.zip_code_prefix
+
+),
+
+checked_sellers as (
+
+    select
+        sellers.city,
+        {{ clean_city('sellers.city') }} as clean_city,
+        zip_locations.zip_code_prefix as known_zip_code_prefix
+    from sellers
+    left join zip_locations on sellers.zip_code_prefix = zip_locations.zip_code_prefix
+
+),
+
+checked_geolocation as (
+
+    select
+        zip_code_prefix,
+        latitude,
+        longitude,
+        city,
+        state,
+        count(*) as copies
+    from geolocation
+    group by 1, 2, 3, 4, 5
+
+),
+
+counted as (
+
+    {{ all_anomaly_counts() }}
+
+),
+
+final as (
+
+    select
+        cast(source_table as varchar) as source_table,
+        cast(anomaly as varchar) as anomaly,
+        cast(coalesce(row_count, 0) as bigint) as row_count,
+        cast(coalesce(checked_rows, 0) as bigint) as checked_rows,
+        {{ ratio('coalesce(row_count, 0)', 'checked_rows') }} as row_share,
+        cast(handled_by as varchar) as handled_by
+    from counted
+
+)
+
+select * from final

@@ -1,0 +1,179 @@
+with calendar as (
+
+    select hidden_from from {{ ref('int_shop_calendar') }}
+
+),
+
+load_summary as (
+
+    select
+        coalesce(sum(raw_rows), 0) as raw_rows,
+        coalesce(sum(landed_rows), 0) as landed_rows,
+        coalesce(sum(quarantined_rows), 0) as quarantined_rows,
+        coalesce(sum(repeated_rows), 0) as repeated_rows,
+        coalesce(sum(superseded_rows), 0) as superseded_rows
+    from {{ source('load', 'load_summary') }}
+
+),
+
+load_balance as (
+
+    select
+        raw_rows,
+        landed_rows + quarantined_rows + repeated_rows + superseded_rows as accounted_rows
+    from load_summary
+
+),
+
+landed as (
+
+    select
+        (
+            {% for name in raw_table_names() -%}
+                {{ '+ ' if not loop.first }}(select count(*) from {{ source('olist', name) }})
+            {% endfor -%}
+        ) as table_rows
+
+),
+
+-- The raw side is read from the landed files themselves, not through the models under test.
+raw_orders as (
+
+    select
+        orders.order_id,
+        coalesce(customers.customer_unique_id, orders.customer_id) as customer_id
+    from {{ source('olist', 'orders') }} as orders
+    left join {{ source('olist', 'customers') }} as customers on orders.customer_id = customers.customer_id
+    cross join calendar
+    where orders.order_purchase_timestamp < calendar.hidden_from
+
+),
+
+raw_order_totals as (
+
+    select
+        count(*) as order_rows,
+        count(distinct customer_id) as people
+    from raw_orders
+
+),
+
+raw_item_totals as (
+
+    select
+        count(*) as item_rows,
+        coalesce(sum(items.price), 0) as item_value,
+        coalesce(sum(items.freight_value), 0) as freight_value
+    from {{ source('olist', 'order_items') }} as items
+    inner join raw_orders on items.order_id = raw_orders.order_id
+
+),
+
+raw_payment_totals as (
+
+    select
+        count(*) as payment_rows,
+        coalesce(sum(payments.payment_value), 0) as payment_value
+    from {{ source('olist', 'order_payments') }} as payments
+    inner join raw_orders on payments.order_id = raw_orders.order_id
+
+),
+
+raw_review_totals as (
+
+    select count(*) as review_rows
+    from {{ source('olist', 'order_reviews') }} as reviews
+    inner join raw_orders on reviews.order_id = raw_orders.order_id
+    cross join calendar
+    where
+        coalesce(reviews.review_answer_timestamp, reviews.review_creation_date) is null
+        or coalesce(reviews.review_answer_timestamp, reviews.review_creation_date) < calendar.hidden_from
+
+),
+
+raw_reference_totals as (
+
+    select
+        (select count(*) from {{ source('olist', 'products') }}) as products,
+        (select count(*) from {{ source('olist', 'sellers') }}) as sellers,
+        (
+            select count(distinct geolocation_zip_code_prefix) from {{ source('olist', 'geolocation') }}
+        ) as zip_code_prefixes
+
+),
+
+fct_orders as (
+
+    select
+        count(*) as order_rows,
+        count(distinct customer_id) as people,
+        coalesce(sum(item_count), 0) as item_rows,
+        coalesce(sum(item_value), 0) as item_value,
+        coalesce(sum(freight_value), 0) as freight_value,
+        coalesce(sum(payment_count), 0) as payment_rows,
+        coalesce(sum(payment_value), 0) as payment_value,
+        coalesce(sum(review_count), 0) as review_rows,
+        count(review_score) as scored_orders,
+        count(delivery_days) as dated_deliveries,
+        coalesce(sum(case when is_valid_order then 1 else 0 end), 0) as valid_orders,
+        count(distinct case when is_valid_order then customer_id end) as valid_people,
+        coalesce(sum(case when is_valid_order then payment_value end), 0) as valid_payment_value,
+        coalesce(sum(case when is_valid_order and payment_count > 0 then 1 else 0 end), 0) as valid_paid_orders,
+        coalesce(
+            sum(case when is_valid_order and customer_zip_code_prefix is not null then 1 else 0 end), 0
+        ) as valid_placed_orders,
+        coalesce(
+            sum(case when is_valid_order and seller_count = 1 then item_value end), 0
+        ) as valid_single_seller_value
+    from {{ ref('fct_orders') }}
+
+),
+
+fct_order_items as (
+
+    select
+        count(*) as item_rows,
+        coalesce(sum(price), 0) as item_value,
+        coalesce(sum(freight_value), 0) as freight_value,
+        coalesce(sum(case when is_valid_order then 1 else 0 end), 0) as valid_item_rows,
+        coalesce(sum(case when is_valid_order then price end), 0) as valid_item_value
+    from {{ ref('fct_order_items') }}
+
+),
+
+fct_payments as (
+
+    select
+        count(*) as payment_rows,
+        coalesce(sum(payment_value), 0) as payment_value,
+        coalesce(sum(case when is_valid_order then payment_value end), 0) as valid_payment_value
+    from {{ ref('fct_payments') }}
+
+),
+
+-- The marts, each scanned once for the measures that must come back to the facts.
+{{ reconciled_mart_ctes() }},
+
+compared as (
+
+    {{ reconciliation_rows() }}
+
+),
+
+-- Counts are counts and money is decimal: nothing is allowed to differ.
+final as (
+
+    select
+        cast(check_number as integer) as check_number,
+        cast(step as varchar) as step,
+        cast(check_name as varchar) as check_name,
+        cast(expected as decimal(18, 2)) as expected,
+        cast(actual as decimal(18, 2)) as actual,
+        cast(actual - expected as decimal(18, 2)) as difference,
+        cast(0 as decimal(18, 2)) as tolerance,
+        cast(actual = expected as boolean) as is_ok
+    from compared
+
+)
+
+select * from final

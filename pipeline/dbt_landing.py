@@ -1,0 +1,28 @@
+"""dbt plugin: land what has changed in RAW_DIR when dbt connects, so that ``dbt build`` alone sees today's files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
+
+from pipeline.errors import InputError
+from pipeline.load import load
+
+
+class Plugin(BasePlugin):
+    """Runs the loader once per connection to the build file; free when nothing has changed."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Land changed raw files.
+
+        Raises
+        ------
+        DbtRuntimeError
+            With the loader's message, when the raw files cannot be used.
+        """
+        try:
+            load()
+        except InputError as error:
+            raise DbtRuntimeError(str(error)) from error

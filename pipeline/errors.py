@@ -1,0 +1,27 @@
+"""Errors that a person can act on, each with the exit code the command line returns for it."""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """A failure whose message says what is wrong and what to do; shown without a traceback."""
+
+    exit_code = 1
+
+
+class InputError(PipelineError):
+    """The raw files cannot be used: nothing was built."""
+
+    exit_code = 3
+
+
+class BuildError(PipelineError):
+    """A model, a test or a score failed: nothing was published."""
+
+    exit_code = 4
+
+
+class BusyError(PipelineError):
+    """Another run holds the warehouse, and this one was told not to wait."""
+
+    exit_code = 5

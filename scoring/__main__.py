@@ -1,0 +1,285 @@
+"""Command line of churn scoring: read the features, evaluate, fit, score, write."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+import warnings
+from collections.abc import Iterator
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pyarrow as pa
+
+from pipeline import paths
+from pipeline.console import say, step
+from scoring import clusters, model_card
+from scoring.effects import feature_effects
+from scoring.features import from_arrow
+from scoring.run import RANDOM_STATE, Outcome, Run, calibration_rows, decision_rows, metric_rows
+from scoring.shipped import ShippedModel
+from scoring.store import Frame, NoFeaturesError, Store
+
+SMALL_TABLES = ("churn_model_metrics", "churn_calibration", "churn_decision", "churn_feature_effects", "churn_model")
+
+CLUSTER_TABLES = ("customer_clusters", "cluster_profiles", "cluster_selection")
+EFFECT_ROWS = 100_000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run scoring on the build file of the warehouse folder.
+
+    Returns
+    -------
+    int
+        0, or 4 when there is nothing to score from.
+    """
+    options = _parser().parse_args(arguments)
+    _count_cores()
+    try:
+        with Store(paths.build_file(), read_only=options.evaluate_only) as store:
+            _score(store, options)
+    except NoFeaturesError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 4
+    return 0
+
+
+def _count_cores() -> None:
+    """Let joblib count the cores once: where `lscpu` is missing it warns at length, and remembers the answer."""
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        joblib.cpu_count(only_physical_cores=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scoring",
+        description=(
+            "Fit, evaluate and score churn on the features of $WAREHOUSE_DIR/build.duckdb, and write the tables of the "
+            "schema `scores`. The day to look from is that of the features: for another one, build with "
+            "`dbt build --vars '{as_of_date: 2018-03-01}'` first."
+        ),
+    )
+    parser.add_argument(
+        "--horizon",
+        type=int,
+        metavar="DAYS",
+        help="window of the forecast; another one than the features' (churn_horizon_days) needs --evaluate-only",
+    )
+    parser.add_argument("--evaluate-only", action="store_true", help="print the figures of every model; write nothing")
+    return parser
+
+
+def _score(store: Store, options: argparse.Namespace) -> None:
+    settings = store.settings()
+    frame = store.frame()
+    if frame is None:
+        say("  scoring: no customer has a valid order before as_of_date; there is nobody to score")
+        if not options.evaluate_only:
+            for name in ("customer_churn_scores", *SMALL_TABLES, *CLUSTER_TABLES):
+                store.replace(name, [])
+        return
+    horizon = options.horizon or frame.horizon_days
+    if horizon != frame.horizon_days and not options.evaluate_only:
+        raise NoFeaturesError(
+            f"The features are built for {frame.horizon_days} days. Set the dbt variable churn_horizon_days to "
+            f"{horizon} and build again, or add --evaluate-only."
+        )
+    run = Run(
+        store.snapshot,
+        list(frame.customers),
+        frame.as_of_date,
+        horizon,
+        has_window_values=horizon == frame.horizon_days,
+        settings=settings,
+        progress=_progress,
+    )
+    with step("scoring: evaluate") as this:
+        run.judge()
+        choice = run.choose()
+        chosen = choice.model if choice and run.outcome.judged else "no model"
+        this.result = f"{len(run.outcome.judged)} cut-offs, {chosen} chosen"
+    if options.evaluate_only:
+        print(model_card.figures(run.outcome))
+        return
+    with step("scoring: fit") as this:
+        shipped = run.ship()
+        this.result = shipped.version if shipped else "no model"
+    with step("scoring: score and write") as this:
+        written = store.replace("customer_churn_scores", _scores(store, frame, shipped) if shipped else [])
+        _write_tables(store, run.outcome, settings)
+        this.result = f"{written:,} customers"
+    with step("scoring: clusters") as this:
+        this.result = _write_clusters(store, frame)
+    for message in run.outcome.messages:
+        say(f"  scoring: {message}")
+    card = paths.warehouse_dir() / "model_card.md"
+    _write(card, model_card.render(run.outcome, frame.customers.get(frame.as_of_date, 0)))
+
+
+def _write_tables(store: Store, outcome: Outcome, settings: dict[str, float]) -> None:
+    store.replace_rows("churn_model_metrics", metric_rows(outcome))
+    store.replace_rows("churn_calibration", calibration_rows(outcome))
+    store.replace_rows("churn_decision", decision_rows(outcome, settings))
+    shipped = outcome.shipped
+    store.replace_rows("churn_feature_effects", _effect_rows(store, outcome) if shipped else [])
+    store.replace_rows(
+        "churn_model",
+        [
+            {
+                "model_version": shipped.version,
+                "as_of_date": outcome.as_of_date,
+                "horizon_days": outcome.horizon_days,
+                "model": shipped.name,
+                "definition": shipped.to_json(),
+            }
+        ]
+        if shipped
+        else [],
+    )
+
+
+def _effect_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
+    assert outcome.shipped is not None
+    sample = store.sample(outcome.as_of_date, EFFECT_ROWS)
+    return [
+        {
+            "feature": one.feature,
+            "topic": one.topic,
+            "value_label": one.label,
+            "value_number": one.number,
+            "position": one.position,
+            "effect": round(one.effect, 9),
+            "customer_share": round(one.share, 9),
+            "importance": round(one.importance, 9),
+            "as_of_date": outcome.as_of_date,
+            "horizon_days": outcome.horizon_days,
+        }
+        for one in feature_effects(outcome.shipped.additive, sample)
+    ]
+
+
+def _write_clusters(store: Store, frame: Frame) -> str:
+    sample = store.sample(frame.as_of_date, clusters.FIT_ROWS, clusters.FEATURES)
+    found = clusters.fit(sample, RANDOM_STATE)
+    if found is None:
+        for name in CLUSTER_TABLES:
+            store.replace(name, [])
+        return "too few different customers for clusters"
+    total = frame.customers[frame.as_of_date]
+    sizes = np.zeros(found.chosen, dtype=np.int64)
+
+    def placed() -> Iterator[pa.Table]:
+        shown = 0
+        for batch in store.batches(frame.as_of_date):
+            labels, position = found.place(from_arrow(batch, clusters.FEATURES))
+            sizes[:] += np.bincount(labels - 1, minlength=found.chosen)
+            # Evenly spread over the ids, which say nothing about a customer.
+            first = shown
+            shown += batch.num_rows
+            every = max(1, -(-total // clusters.MAP_ROWS))
+            on_map = (np.arange(first, shown) % every) == 0
+            profiles = np.array(found.profiles, dtype=object)[labels - 1]
+            yield pa.table(
+                {
+                    "customer_id": batch.column("customer_id"),
+                    "as_of_date": pa.array([frame.as_of_date] * batch.num_rows, pa.date32()),
+                    "cluster": pa.array(labels),
+                    "cluster_profile": pa.array(profiles, pa.string()),
+                    "is_in_sample": pa.array(on_map),
+                    "map_x": pa.array(np.round(position[:, 0], 6), mask=~on_map),
+                    "map_y": pa.array(np.round(position[:, 1], 6), mask=~on_map),
+                }
+            )
+
+    store.replace("customer_clusters", placed())
+    labels, _ = found.place(sample)
+    store.replace_rows(
+        "cluster_profiles",
+        [
+            {
+                "cluster": one.cluster,
+                "as_of_date": frame.as_of_date,
+                "cluster_profile": found.profiles[one.cluster - 1],
+                "customers": int(sizes[one.cluster - 1]),
+                "customer_share": round(float(sizes[one.cluster - 1]) / total, 9),
+                "feature": one.feature,
+                "median_value": round(one.median, 6),
+                "overall_median": round(one.overall, 6),
+                "standardised_difference": round(one.difference, 6),
+            }
+            for one in found.describe(sample, labels)
+        ],
+    )
+    store.replace_rows(
+        "cluster_selection",
+        [
+            {
+                "cluster_count": one.count,
+                "as_of_date": frame.as_of_date,
+                "silhouette": round(one.silhouette, 6),
+                "inertia": round(one.inertia, 3),
+                "stability": round(one.stability, 6),
+                "is_chosen": one.count == found.chosen,
+                "rule": clusters.RULE,
+            }
+            for one in found.selection
+        ],
+    )
+    return f"{found.chosen} clusters"
+
+
+def _scores(store: Store, frame: Frame, shipped: ShippedModel) -> Iterator[pa.Table]:
+    """Score everybody at as_of_date, a batch at a time."""
+    done, total = 0, frame.customers.get(frame.as_of_date, 0)
+    # The hour of a score is that of its inputs: the same inputs give the same bytes on any day.
+    scored_at = datetime.combine(frame.as_of_date, time.min)
+    for batch in store.batches(frame.as_of_date):
+        found = shipped.score(from_arrow(batch))
+        rows = batch.num_rows
+        columns: dict[str, pa.Array | pa.ChunkedArray] = {
+            "customer_id": batch.column("customer_id"),
+            "as_of_date": pa.array([frame.as_of_date] * rows, pa.date32()),
+            "horizon_days": pa.array(np.full(rows, shipped.horizon_days, dtype=np.int32)),
+            "churn_probability": pa.array(found.churn_probability),
+            "churn_band": pa.array(found.churn_band, pa.string()),
+            "score": pa.array(np.round(found.score, 9)),
+            "base_score": pa.array(np.full(rows, round(found.base_score, 9))),
+            "other_contribution": pa.array(np.round(found.reasons.other, 9)),
+            "expected_orders": pa.array(found.expected_orders),
+            "expected_revenue": pa.array(found.expected_revenue),
+            "value_at_risk": pa.array(found.value_at_risk),
+            "model_version": pa.array([shipped.version] * rows, pa.string()),
+            "scored_at": pa.array([scored_at] * rows, pa.timestamp("us")),
+        }
+        for number, (text, topic, amount) in enumerate(
+            zip(found.reasons.texts, found.reasons.topics, found.reasons.contributions, strict=True), start=1
+        ):
+            columns[f"reason_{number}"] = pa.array(text, pa.string())
+            columns[f"reason_{number}_topic"] = pa.array(topic, pa.string())
+            columns[f"reason_{number}_contribution"] = pa.array(np.round(amount, 9))
+        done += rows
+        if total > 1_000_000:
+            _progress(f"{done:,} of {total:,} customers scored")
+        yield pa.table(columns)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"    {text:<70}", end="\r", file=sys.stderr, flush=True)
+
+
+def _write(file: Path, text: str) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(text)
+    part.replace(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Reasons in plain words: a customer's contributions by topic, the strongest three told with their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.features import BY_NAME, TOPICS, Feature, FeatureTable, Floats
+
+REASONS = 3
+RAISES = "raises the risk"
+LOWERS = "lowers the risk"
+NEGLIGIBLE = 1e-6  # log-odds; nothing that small is a reason
+
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """The strongest reasons of many customers, in columns of length n.
+
+    ``sum(contributions) + other`` is the whole difference between a customer's churn score and the average customer's.
+    """
+
+    texts: tuple[Texts, ...]
+    topics: tuple[Texts, ...]
+    contributions: tuple[Floats, ...]
+    other: Floats
+
+
+def reasons(contributions: Mapping[str, Floats], table: FeatureTable) -> Reasons:
+    """Find each customer's three strongest reasons.
+
+    Parameters
+    ----------
+    contributions : mapping of feature name to array, shape (n,)
+        To the log-odds of *churn*: positive raises the risk.
+    table : FeatureTable
+        The values to tell.
+
+    Returns
+    -------
+    Reasons
+        By topic, strongest first, each told by its topic's most telling feature; None where nothing is left to say.
+    """
+    count = table.rows
+    topics = [topic for topic in TOPICS if any(BY_NAME[name].topic == topic for name in contributions)]
+    members = {topic: [name for name in contributions if BY_NAME[name].topic == topic] for topic in topics}
+    if not topics:
+        nothing, zero = np.full(count, None, dtype=object), np.zeros(count)
+        return Reasons((nothing,) * REASONS, (nothing,) * REASONS, (zero,) * REASONS, zero)
+    by_topic = np.column_stack([sum(contributions[name] for name in members[topic]) for topic in topics])
+    order = np.argsort(-np.abs(by_topic), axis=1, kind="stable")
+    texts, named, amounts = [], [], []
+    other = by_topic.sum(axis=1)
+    for rank in range(REASONS):
+        text, topic_name = np.full(count, None, dtype=object), np.full(count, None, dtype=object)
+        amount = np.zeros(count)
+        if rank < len(topics):
+            chosen = order[:, rank]
+            amount = by_topic[np.arange(count), chosen]
+            amount = np.where(np.abs(amount) < NEGLIGIBLE, 0.0, amount)
+            for position, topic in enumerate(topics):
+                rows = np.flatnonzero((chosen == position) & (amount != 0))
+                if len(rows):
+                    text[rows] = _tell(members[topic], contributions, amount[rows], table, rows)
+                    topic_name[rows] = topic
+        texts.append(text)
+        named.append(topic_name)
+        amounts.append(amount)
+        other = other - amount
+    return Reasons(tuple(texts), tuple(named), tuple(amounts), other)
+
+
+def _tell(
+    names: list[str],
+    contributions: Mapping[str, Floats],
+    amount: Floats,
+    table: FeatureTable,
+    rows: npt.NDArray[np.intp],
+) -> Texts:
+    """Tell the feature that pushes hardest in the topic's own direction."""
+    push = np.column_stack([contributions[name][rows] for name in names]) * np.sign(amount)[:, None]
+    strongest = push.argmax(axis=1)
+    result = np.full(len(rows), None, dtype=object)
+    for position, name in enumerate(names):
+        own = np.flatnonzero(strongest == position)
+        if len(own):
+            result[own] = phrases(BY_NAME[name], table, rows[own])
+    direction = np.where(amount > 0, f" ({RAISES})", f" ({LOWERS})").astype(object)
+    told: Texts = result + direction
+    return told
+
+
+def phrases(feature: Feature, table: FeatureTable, rows: npt.NDArray[np.intp]) -> Texts:
+    """Return the sentence of a feature for the given rows; each different value is worded once."""
+    if feature.name in table.categories:
+        column = table.categories[feature.name]
+        wording = np.array([feature.phrase.format(word.replace("_", " ")) for word in column.words], dtype=object)
+        chosen: Texts = wording[column.codes[rows]]
+        return chosen
+    values = table.numbers[feature.name][rows]
+    digits = {-2: 2}.get(feature.decimals, feature.decimals)
+    rounded, member = np.unique(np.round(values, digits), return_inverse=True)  # NaN collapses to one
+    wording = np.array([_word(feature, float(value)) for value in rounded], dtype=object)
+    told: Texts = wording[member.reshape(-1)]
+    return told
+
+
+def _word(feature: Feature, value: float) -> str:
+    if np.isnan(value):
+        return feature.absent
+    if feature.kind == "flag":
+        return feature.phrase if value else feature.absent
+    if feature.name in ("last_delay_days", "mean_delay_days"):
+        return _word_delay("last order" if feature.name == "last_delay_days" else "orders on average", value)
+    if value == 1 and feature.singular:
+        return feature.singular
+    if feature.decimals == -2:
+        return feature.phrase.format(f"{value * 100:.0f}")
+    return feature.phrase.format(f"{value:,.{feature.decimals}f}".removesuffix(".0"))
+
+
+def _word_delay(what: str, days: float) -> str:
+    if days == 0:
+        return f"{what} on the promised day"
+    unit = "day" if abs(days) == 1 else "days"
+    return f"{what} {abs(days):.0f} {unit} {'late' if days > 0 else 'early'}"

@@ -1,0 +1,258 @@
+"""Fit every model at one origin: the same data, thinning and calibration for all, so that their figures compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from scoring.calibration import Calibration, calibrate
+from scoring.features import NAMES, FeatureTable, Flags, Floats, concatenate
+from scoring.models import btyd
+from scoring.models.additive import AdditiveScore
+from scoring.models.boosting import Boosting
+from scoring.models.logistic import Logistic
+
+BASE_RATE = "base_rate"
+RECENCY_ONLY = "recency_only"
+RECENCY_FREQUENCY = "recency_frequency"
+MBG_NBD = "mbg_nbd"
+BG_NBD = "bg_nbd"
+LOGISTIC = "logistic"
+BOOSTED_ADDITIVE = "boosted_additive"
+BOOSTED_INTERACTIONS = "boosted_interactions"
+# One of each group of near-copies (for a one-time buyer the first order is the last and the largest): with all of them
+# a linear model gives one a large effect and its twin the opposite, and neither can be read.
+LINEAR_FEATURES = (
+    "recency_days",
+    "recency_to_mean_gap",
+    "order_count",
+    "mean_gap_days",
+    "gap_days_sd",
+    "monetary_mean",
+    "spend_trend",
+    "items_per_order",
+    "freight_share",
+    "last_category",
+    "category_count",
+    "last_payment_type",
+    "last_installments",
+    "customer_state",
+    "mean_delivery_days",
+    "last_delay_days",
+    "late_share",
+    "has_open_delivery",
+    "last_review_score",
+    "is_last_review_missing",
+    "has_review_comment",
+    "last_order_weekday",
+    "last_order_month",
+    "canceled_order_count",
+)
+# From simple to rich: on equal terms the simpler one ships.
+SHIPPABLE = (BASE_RATE, RECENCY_ONLY, RECENCY_FREQUENCY, LOGISTIC, BOOSTED_ADDITIVE)
+# Fitted and published beside them, but without exact contributions per customer.
+REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
+
+MIN_RARE = 20  # fewer of the rare class to learn from: no model, only the base rate
+FREE_ROWS = 50_000  # training rows up to which nothing is left out
+MAX_COMMON = 200_000  # and never more of them than this
+KEPT_PER_RARE = 20  # beyond it, rows of the common class kept per row of the rare one
+BTYD_CUSTOMERS = 20_000  # histories that the buy-till-you-die likelihoods are fitted to
+CALIBRATION_BUCKETS = 333  # of 1,000, when people rather than cut-offs are set aside for calibration
+STOPPING_BUCKETS = 200  # of 1,000, customers that decide when boosting stops
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everybody at one cut-off.
+
+    Parameters
+    ----------
+    features : FeatureTable
+    days_to_next_order : array, shape (n,)
+        Outcome: NaN when there is no later order.
+    bucket : array of int, shape (n,)
+        0 to 999, drawn from the customer's id: the same person has the same one at every cut-off.
+    orders, revenue : array, shape (n,)
+        Outcome within the window of the features; NaN where unknown.
+    """
+
+    features: FeatureTable
+    days_to_next_order: Floats
+    bucket: npt.NDArray[np.int64]
+    orders: Floats
+    revenue: Floats
+
+    def retained(self, horizon_days: int) -> Flags:
+        """Return who ordered within the horizon."""
+        result: Flags = np.nan_to_num(self.days_to_next_order, nan=np.inf) < horizon_days
+        return result
+
+    def take(self, rows: npt.NDArray[np.intp] | Flags) -> Snapshot:
+        """Return the chosen customers."""
+        return Snapshot(
+            self.features.take(rows),
+            self.days_to_next_order[rows],
+            self.bucket[rows],
+            self.orders[rows],
+            self.revenue[rows],
+        )
+
+
+def stack(snapshots: list[Snapshot]) -> Snapshot:
+    """Put the customers of several cut-offs into one."""
+    if len(snapshots) == 1:
+        return snapshots[0]
+    return Snapshot(
+        concatenate([one.features for one in snapshots]),
+        np.concatenate([one.days_to_next_order for one in snapshots]),
+        np.concatenate([one.bucket for one in snapshots]),
+        np.concatenate([one.orders for one in snapshots]),
+        np.concatenate([one.revenue for one in snapshots]),
+    )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model with its calibration; `additive` is None when it cannot ship."""
+
+    score: Callable[[FeatureTable], Floats]
+    calibration: Calibration
+    additive: AdditiveScore | None
+
+    def churn_probability(self, table: FeatureTable) -> Floats:
+        """Return P(no order within the horizon), shape (rows,)."""
+        return 1.0 - self.calibration.probability(self.score(table))
+
+
+def fit_models(
+    training: Snapshot,
+    calibration: Snapshot,
+    horizon_days: int,
+    *,
+    random_state: int,
+    only: str | None = None,
+) -> dict[str, Fitted]:
+    """Fit and calibrate the models.
+
+    Parameters
+    ----------
+    training, calibration : Snapshot
+        Customers whose outcome is known; different customers or different windows.
+    horizon_days : int
+    random_state : int
+    only : str, optional
+        Fit just this model.
+
+    Returns
+    -------
+    dict of str to Fitted
+        By model name. Only the base rate when the rare class is too small to learn from; nothing when one class is
+        empty.
+    """
+    # One thread: sums of several threads differ in their last bits, and the same input is to give the same scores.
+    with threadpool_limits(limits=1):
+        return _fit_models(training, calibration, horizon_days, random_state, only)
+
+
+def _fit_models(
+    training: Snapshot, calibration: Snapshot, horizon_days: int, random_state: int, only: str | None
+) -> dict[str, Fitted]:
+    retained, known = training.retained(horizon_days), calibration.retained(horizon_days)
+    everyone = np.concatenate([retained, known])
+    if everyone.all() or not everyone.any():
+        return {}
+    fitted: dict[str, Fitted] = {}
+
+    def add(name: str, fit: Callable[[], AdditiveScore | Callable[[FeatureTable], Floats]]) -> None:
+        if only is not None and name != only:
+            return
+        model = fit()
+        additive = model if isinstance(model, AdditiveScore) else None
+        score = model.score if isinstance(model, AdditiveScore) else model
+        fitted[name] = Fitted(score, calibrate(score(calibration.features), known), additive)
+
+    add(BASE_RATE, lambda: AdditiveScore(0.0, ()))
+    rare = min(int(retained.sum()), int((~retained).sum()))
+    if rare < MIN_RARE or min(int(known.sum()), int((~known).sum())) == 0:
+        return fitted
+    rows, weight = thin(retained, random_state)
+    table, outcome, bucket = training.features.take(rows), retained[rows], training.bucket[rows]
+    # Other digits than those that set people aside for calibration.
+    held_out = (bucket * 7919 + 13) % 1000 < STOPPING_BUCKETS
+    add(RECENCY_ONLY, lambda: Logistic(("recency_days",), inverse_penalty=1.0).fit(table, outcome, weight))
+    add(
+        RECENCY_FREQUENCY,
+        lambda: Logistic(("recency_days", "order_count"), inverse_penalty=1.0).fit(table, outcome, weight),
+    )
+    add(LOGISTIC, lambda: Logistic(LINEAR_FEATURES).fit(table, outcome, weight))
+    boosting = Boosting(NAMES, random_state)
+    add(BOOSTED_ADDITIVE, lambda: boosting.fit(table, outcome, weight, held_out))
+    add(
+        BOOSTED_INTERACTIONS,
+        lambda: boosting.fit_with_interactions(table, outcome, weight, held_out).score,
+    )
+    with suppress(ValueError):  # histories without a maximum of the likelihood: these two stay out
+        add(BG_NBD, lambda: _buy_till_you_die("bg", calibration.features, horizon_days, random_state))
+        add(MBG_NBD, lambda: _buy_till_you_die("mbg", calibration.features, horizon_days, random_state))
+    return fitted
+
+
+def thin(retained: Flags, random_state: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Leave out most of the common class where there is too much of it, and weight the rest by what it stands for.
+
+    Returns
+    -------
+    (rows, weight)
+        Positions kept, ascending, and how many rows each stands for.
+    """
+    if len(retained) <= FREE_ROWS:
+        return np.arange(len(retained)), np.ones(len(retained))
+    is_rare = retained if retained.sum() * 2 <= len(retained) else ~retained
+    common = np.flatnonzero(~is_rare)
+    wanted = max(KEPT_PER_RARE * int(is_rare.sum()), FREE_ROWS)
+    kept_rare, rare_weight = np.flatnonzero(is_rare), 1.0
+    generator = np.random.default_rng(random_state)
+    if len(kept_rare) > FREE_ROWS:
+        rare_weight = len(kept_rare) / FREE_ROWS
+        kept_rare = generator.choice(kept_rare, FREE_ROWS, replace=False)
+    wanted = min(wanted, MAX_COMMON)
+    common_weight = 1.0
+    if len(common) > wanted:
+        common_weight = len(common) / wanted
+        common = generator.choice(common, wanted, replace=False)
+    rows = np.concatenate([kept_rare, common])
+    weight = np.concatenate([np.full(len(kept_rare), rare_weight), np.full(len(common), common_weight)])
+    order = np.argsort(rows, kind="stable")
+    return rows[order], weight[order]
+
+
+def purchase_history(numbers: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats]:
+    """Return (repeat purchases, days from first to last, days from first to now) of each customer."""
+    age = numbers["tenure_days"]
+    return numbers["order_count"] - 1, age - numbers["recency_days"], age
+
+
+def _buy_till_you_die(
+    kind: btyd.Kind, table: FeatureTable, horizon_days: int, random_state: int
+) -> Callable[[FeatureTable], Floats]:
+    """Fit to the histories alone (no outcome is used); the score is the log of the expected purchases."""
+    repeats, last, age = purchase_history(table.numbers)
+    if len(repeats) > BTYD_CUSTOMERS:
+        chosen = np.random.default_rng(random_state).choice(len(repeats), BTYD_CUSTOMERS, replace=False)
+        repeats, last, age = repeats[chosen], last[chosen], age[chosen]
+    model = btyd.fit(kind, repeats, last, age)
+
+    def score(features: FeatureTable) -> Floats:
+        # Many customers share a history: the hypergeometric function is worked out once for each.
+        histories, member = np.unique(np.column_stack(purchase_history(features.numbers)), axis=0, return_inverse=True)
+        expected = model.expected_purchases(histories[:, 0], histories[:, 1], histories[:, 2], float(horizon_days))
+        result: Floats = np.log(np.maximum(expected, 1e-12))[member.reshape(-1)]
+        return result
+
+    return score

@@ -1,0 +1,142 @@
+"""The model card: what ships, how good it is, and what it must not be used for, written from the run itself."""
+
+from __future__ import annotations
+
+import math
+
+from scoring.evaluate import BOOTSTRAPS, Interval
+from scoring.fitting import BASE_RATE, REFERENCES
+from scoring.run import MARGIN, Outcome, drift_note
+
+REALISTIC_AUC = 0.75
+
+
+def figures(outcome: Outcome) -> str:
+    """Return the table of figures of every model at every judged cut-off, as Markdown."""
+    lines: list[str] = []
+    for judged in outcome.judged:
+        first = next(iter(judged.evaluations.values()))
+        rare = min(first.retained, first.customers - first.retained)
+        lines += [
+            f"### {judged.origin.cutoff} ({judged.role})",
+            "",
+            f"{first.customers:,} customers, {first.retained:,} returned within {outcome.horizon_days} days; "
+            f"the rare class is *{first.rare_class}* ({rare / first.customers:.2%}). "
+            f"{_data_of(judged.origin.training, judged.origin.calibration)}",
+            "",
+            "| model | ROC AUC | average precision | lift at 10 % | log loss | Brier skill | slope | intercept "
+            f"| precision, recall of churn from {first.threshold:g} |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
+        for name, one in judged.evaluations.items():
+            ships = " **(ships)**" if outcome.choice and name == outcome.choice.model else ""
+            lines.append(
+                f"| {name}{ships} | {_interval(one.roc_auc, 3)} | {_interval(one.average_precision, 4)} "
+                f"| {_interval(one.lift, 2)} | {one.log_loss:.5f} | {_number(one.brier_skill, 5)} "
+                f"| {_number(one.calibration_slope, 2)} | {_number(one.calibration_intercept, 2)} "
+                f"| {_number(one.churn_precision, 4)}, {_number(one.churn_recall, 4)} |"
+            )
+        churned = first.customers - first.retained
+        lines.append(f"| *everybody churns* | | | | | | | | {churned / first.customers:.4f}, 1.0000 |")
+        lines.append("")
+        if note := drift_note(judged.evaluations[BASE_RATE]):
+            lines += [f"Note: {note}", ""]
+        for name, one in judged.evaluations.items():
+            if one.roc_auc.value > REALISTIC_AUC and one.rare_class == "retained":
+                lines += [
+                    f"Note: {name} has an AUC above {REALISTIC_AUC}: among one-time buyers, suspect a leak first.",
+                    "",
+                ]
+    return "\n".join(lines)
+
+
+def render(outcome: Outcome, scored: int) -> str:
+    """Return the whole card as Markdown."""
+    shipped, choice = outcome.shipped, outcome.choice
+    lines = [
+        f"# Churn model, {outcome.horizon_days} days, as of {outcome.as_of_date}",
+        "",
+        f"Churn here means: no valid order within {outcome.horizon_days} days.",
+        "",
+        "## What ships",
+        "",
+    ]
+    if shipped and choice:
+        lines += [
+            f"**{shipped.name}** (`{shipped.version}`), because {choice.reason}. {scored:,} customers are scored.",
+            "",
+            f"Calibrated by {shipped.calibration.method} on outcomes it was not fitted on. Bands: medium from "
+            f"{shipped.band_medium_min:g}, high from {shipped.band_high_min:g}.",
+            "",
+        ]
+        if outcome.test and shipped.name in outcome.test.evaluations:
+            one = outcome.test.evaluations[shipped.name]
+            lines += [
+                f"On the test cut-off: ROC AUC {_interval(one.roc_auc, 3)}, lift at 10 % {_interval(one.lift, 2)}, "
+                f"calibration slope {_number(one.calibration_slope, 2)}.",
+                "",
+            ]
+    else:
+        lines += ["**No model**: `churn_probability` is NULL for everybody.", ""]
+    lines += [f"- {message}" for message in outcome.messages]
+    lines += [
+        "",
+        "## The rule",
+        "",
+        "The model is chosen on the validation cut-off by log loss, never on the test cut-off. Recency alone must beat "
+        "the base rate, and any other model must beat recency alone, by more than "
+        f"{MARGIN:g} standard errors of the mean difference in log loss per customer; otherwise the simpler one ships. "
+        f"{', '.join(REFERENCES)} are fitted for comparison and never ship: they have no exact contributions "
+        "per customer.",
+        "",
+        "## Figures",
+        "",
+        "Every cut-off is forecast with what was known on that day. 95 % intervals from "
+        f"{BOOTSTRAPS} bootstrap samples of customers. Average precision and lift are those of the rare class; Brier "
+        "skill is against the base rate.",
+        "",
+        figures(outcome),
+        "## Expected value",
+        "",
+        "`expected_orders` = P(return) x orders of a returning customer; `expected_revenue` = that x the customer's "
+        "expected payment per order (their own mean, drawn towards the shop's); `value_at_risk` = P(churn) x what they "
+        "would bring if they returned.",
+        "",
+        *_money(outcome),
+        "## Not for",
+        "",
+        "- Judging a single person: the forecast is right on average over many.",
+        "- The effect of contacting somebody: who is likely to leave is not who can be kept.",
+        "- Another horizon than the one stated.",
+        "- Orders canceled after a cut-off count as canceled at it: the raw data carry no time of cancellation.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _money(outcome: Outcome) -> list[str]:
+    if outcome.test is None or not outcome.test.money:
+        return []
+    lines = [
+        "| model at the test cut-off | orders expected | observed | revenue expected | observed |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (orders, seen, revenue, paid) in outcome.test.money.items():
+        lines.append(f"| {name} | {orders:,.0f} | {seen:,.0f} | {revenue:,.0f} | {paid:,.0f} |")
+    return [*lines, ""]
+
+
+def _data_of(training: tuple[object, ...], calibration: tuple[object, ...]) -> str:
+    if training == calibration:
+        return f"Fitted on {len(training)} earlier cut-offs, calibrated on a third of their people."
+    return f"Fitted on {len(training)} earlier cut-offs, calibrated on {calibration[0]}."
+
+
+def _interval(interval: Interval, digits: int) -> str:
+    if math.isnan(interval.value):
+        return "-"
+    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"

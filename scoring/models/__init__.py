@@ -1,0 +1,1 @@
+"""Estimators without I/O: arrays in, learned state out."""

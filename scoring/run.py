@@ -1,0 +1,374 @@
+"""One run of scoring: evaluate at past cut-offs, choose, fit once more on all that is known, score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from scoring import evaluate
+from scoring.cutoffs import Origin, Plan, make_plan
+from scoring.evaluate import Evaluation
+from scoring.features import Flags, Floats
+from scoring.fitting import (
+    BASE_RATE,
+    CALIBRATION_BUCKETS,
+    RECENCY_ONLY,
+    SHIPPABLE,
+    Fitted,
+    Snapshot,
+    fit_models,
+    stack,
+)
+from scoring.shipped import ShippedModel
+from scoring.value import ValueModel, fit_value
+
+RANDOM_STATE = 20_180_901
+MARGIN = 2.0  # standard errors by which a model must beat recency-only to ship
+DRIFT = 1.5  # ratio of observed to forecast returns beyond which the metrics carry a note
+
+Loader = Callable[[date], Snapshot]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All models at one cut-off."""
+
+    role: str
+    origin: Origin
+    evaluations: Mapping[str, Evaluation]
+    churn_probability: Mapping[str, Floats]
+    retained: Flags
+    money: Mapping[str, tuple[float, float, float, float]]  # orders expected, observed, revenue expected, observed
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model ships, and why."""
+
+    model: str
+    reason: str
+
+
+@dataclass
+class Outcome:
+    """Everything a run found out."""
+
+    as_of_date: date
+    horizon_days: int
+    plan: Plan
+    judged: list[Judged] = field(default_factory=list)
+    choice: Choice | None = None
+    shipped: ShippedModel | None = None
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def test(self) -> Judged | None:
+        """The evaluation at the test cut-off."""
+        return next((one for one in self.judged if one.role == "test"), None)
+
+
+class Run:
+    """Evaluate and fit.
+
+    Parameters
+    ----------
+    load : callable
+        Gives everybody at a cut-off.
+    cutoffs : sequence of date
+        Cut-offs with features.
+    as_of_date : date
+    horizon_days : int
+        Window of the forecast.
+    has_window_values : bool
+        Whether orders and revenue of the window are known for this horizon.
+    settings : mapping of str to float
+        Thresholds of the warehouse.
+    progress : callable, optional
+        Told a line per step.
+    """
+
+    def __init__(
+        self,
+        load: Loader,
+        cutoffs: list[date],
+        as_of_date: date,
+        horizon_days: int,
+        *,
+        has_window_values: bool,
+        settings: Mapping[str, float],
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._load = load
+        self._cache: dict[date, Snapshot] = {}
+        self._settings = settings
+        self._progress = progress
+        self._has_values = has_window_values
+        self.outcome = Outcome(as_of_date, horizon_days, make_plan(cutoffs, as_of_date, horizon_days))
+
+    def judge(self) -> None:
+        """Fit every model at each judged origin and compare its forecast with what happened."""
+        for role, origin in self.outcome.plan.judged:
+            self._progress(f"judging at {origin.cutoff} ({role})")
+            training, calibration = self._known(origin)
+            models = fit_models(training, calibration, self.outcome.horizon_days, random_state=RANDOM_STATE)
+            if not models:
+                self.outcome.messages.append(
+                    f"Not judged at {origin.cutoff}: in the windows known by then nobody returned, or everybody did."
+                )
+                continue
+            self.outcome.judged.append(self._judge(role, origin, models, stack([training, calibration])))
+
+    def _judge(self, role: str, origin: Origin, models: Mapping[str, Fitted], known: Snapshot) -> Judged:
+        snapshot = self._snapshot(origin.cutoff)
+        retained = snapshot.retained(self.outcome.horizon_days)
+        chances = {name: model.churn_probability(snapshot.features) for name, model in models.items()}
+        evaluations = evaluate.evaluate(
+            chances,
+            retained,
+            reference=BASE_RATE,
+            threshold=self._settings["churn_band_medium_min"],
+            random_state=RANDOM_STATE,
+        )
+        money: dict[str, tuple[float, float, float, float]] = {}
+        if self._has_values:
+            value = self._value(known)
+            orders, worth = value.orders(snapshot.features), value.order_value(snapshot.features)
+            for name, chance in chances.items():
+                expected = (1 - chance) * orders
+                money[name] = (
+                    float(expected.sum()),
+                    float(np.nansum(snapshot.orders)),
+                    float((expected * worth).sum()),
+                    float(np.nansum(snapshot.revenue)),
+                )
+        return Judged(role, origin, evaluations, chances, retained, money)
+
+    def choose(self) -> Choice | None:
+        """Choose on the validation cut-off; see :func:`choose`."""
+        validation = next((one for one in self.outcome.judged if one.role == "validation"), None)
+        if validation is None:
+            self.outcome.choice = Choice(
+                RECENCY_ONLY, "there is no closed window to choose a model on, so the simplest one with a reason ships"
+            )
+        else:
+            losses = {
+                name: evaluate.log_losses(chance, validation.retained)
+                for name, chance in validation.churn_probability.items()
+            }
+            self.outcome.choice = choose(losses)
+        return self.outcome.choice
+
+    def ship(self) -> ShippedModel | None:
+        """Fit the chosen model on every closed window, for scoring at as_of_date."""
+        plan, choice = self.outcome.plan, self.outcome.choice
+        if plan.final is None or choice is None:
+            self.outcome.messages.append(
+                f"No scores: the history is shorter than the horizon of {self.outcome.horizon_days} days, "
+                "so no outcome is known yet."
+            )
+            return None
+        self._progress("fitting the model that ships")
+        training, calibration = self._known(plan.final)
+        horizon = self.outcome.horizon_days
+        models = fit_models(training, calibration, horizon, random_state=RANDOM_STATE, only=choice.model)
+        if not models:
+            models = fit_models(training, calibration, horizon, random_state=RANDOM_STATE, only=BASE_RATE)
+            self.outcome.choice = Choice(
+                BASE_RATE, "too few customers returned, or left, to learn from: the base rate ships"
+            )
+        if not models:
+            everybody = stack([training, calibration]).retained(horizon).all()
+            self.outcome.messages.append(
+                f"No scores: in every closed window {'everybody' if everybody else 'nobody'} returned, "
+                "and a probability cannot be learned from that."
+            )
+            self.outcome.choice = None
+            return None
+        ((name, fitted),) = models.items()
+        assert fitted.additive is not None
+        self.outcome.shipped = ShippedModel(
+            name=name,
+            as_of_date=self.outcome.as_of_date.isoformat(),
+            horizon_days=horizon,
+            additive=fitted.additive,
+            calibration=fitted.calibration,
+            value=self._value(stack([training, calibration])),
+            band_medium_min=self._settings["churn_band_medium_min"],
+            band_high_min=self._settings["churn_band_high_min"],
+        )
+        # What is stored is what scores: both go through the same rounding.
+        self.outcome.shipped = ShippedModel.from_json(self.outcome.shipped.to_json())
+        return self.outcome.shipped
+
+    def _value(self, known: Snapshot) -> ValueModel:
+        return fit_value(known.features, known.retained(self.outcome.horizon_days), known.orders, known.revenue)
+
+    def _known(self, origin: Origin) -> tuple[Snapshot, Snapshot]:
+        training = stack([self._snapshot(cutoff) for cutoff in origin.training])
+        if origin.is_split_by_people:
+            aside = training.bucket < CALIBRATION_BUCKETS
+            return training.take(~aside), training.take(aside)
+        return training, stack([self._snapshot(cutoff) for cutoff in origin.calibration])
+
+    def _snapshot(self, cutoff: date) -> Snapshot:
+        if cutoff not in self._cache:
+            self._cache[cutoff] = self._load(cutoff)
+        return self._cache[cutoff]
+
+
+def choose(losses: Mapping[str, Floats]) -> Choice:
+    """Apply the rule: what does not beat recency-only on the validation cut-off does not ship.
+
+    Parameters
+    ----------
+    losses : mapping of str to array, shape (n,)
+        Log loss of each customer at the validation cut-off, per model.
+
+    Returns
+    -------
+    Choice
+        Recency-only must beat the base rate, and every other model recency-only, by more than two standard errors of
+        the mean difference per customer. Of those that do, the one with the lowest loss ships.
+    """
+    if RECENCY_ONLY not in losses or not evaluate.beats(losses[RECENCY_ONLY], losses[BASE_RATE], MARGIN):
+        floor, below = BASE_RATE, "recency alone does not beat the base rate"
+    else:
+        floor, below = RECENCY_ONLY, "recency alone beats the base rate"
+    bar = losses.get(RECENCY_ONLY, losses[BASE_RATE])
+    rivals = [name for name in SHIPPABLE if name in losses and name not in (BASE_RATE, RECENCY_ONLY)]
+    better = [
+        name
+        for name in rivals
+        if evaluate.beats(losses[name], bar, MARGIN) and evaluate.beats(losses[name], losses[BASE_RATE], MARGIN)
+    ]
+    if not better:
+        return Choice(floor, f"{below}, and no other model beats recency alone by {MARGIN:g} standard errors")
+    winner = min(better, key=lambda name: (float(losses[name].mean()), SHIPPABLE.index(name)))
+    return Choice(winner, f"it beats recency alone by more than {MARGIN:g} standard errors and has the lowest log loss")
+
+
+def metric_rows(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the rows of `churn_model_metrics`."""
+    rows: list[dict[str, Any]] = []
+    version = outcome.shipped.version if outcome.shipped else None
+    for judged in outcome.judged:
+        for name, figures in judged.evaluations.items():
+            churned = figures.customers - figures.retained
+            money = judged.money.get(name, (float("nan"),) * 4)
+            rare = min(figures.retained, churned)
+            rows.append(
+                {
+                    "model": name,
+                    "cutoff_date": judged.origin.cutoff,
+                    "horizon_days": outcome.horizon_days,
+                    "as_of_date": outcome.as_of_date,
+                    "role": judged.role,
+                    "is_shipped": outcome.choice is not None and name == outcome.choice.model,
+                    "customers": figures.customers,
+                    "retained_customers": figures.retained,
+                    "churned_customers": churned,
+                    "rare_class": figures.rare_class,
+                    "prevalence": rare / figures.customers,
+                    "roc_auc": figures.roc_auc.value,
+                    "roc_auc_low": figures.roc_auc.low,
+                    "roc_auc_high": figures.roc_auc.high,
+                    "average_precision": figures.average_precision.value,
+                    "average_precision_low": figures.average_precision.low,
+                    "average_precision_high": figures.average_precision.high,
+                    "lift_at_10_percent": figures.lift.value,
+                    "lift_at_10_percent_low": figures.lift.low,
+                    "lift_at_10_percent_high": figures.lift.high,
+                    "log_loss": figures.log_loss,
+                    "brier_score": figures.brier,
+                    "brier_skill": figures.brier_skill,
+                    "calibration_slope": figures.calibration_slope,
+                    "calibration_slope_standard_error": figures.calibration_slope_error,
+                    "calibration_intercept": figures.calibration_intercept,
+                    "mean_churn_probability": figures.mean_churn_probability,
+                    "decision_threshold": figures.threshold,
+                    "churn_precision": figures.churn_precision,
+                    "churn_recall": figures.churn_recall,
+                    "everybody_churns_precision": churned / figures.customers,
+                    "everybody_churns_recall": 1.0 if churned else float("nan"),
+                    "orders_expected": money[0],
+                    "orders_observed": None if np.isnan(money[1]) else int(money[1]),
+                    "revenue_expected": money[2],
+                    "revenue_observed": money[3],
+                    "model_version": version if judged.role == "test" else None,
+                    "note": drift_note(figures),
+                }
+            )
+    return [_rounded(row) for row in rows]
+
+
+def calibration_rows(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the rows of `churn_calibration`."""
+    return [
+        _rounded(
+            {
+                "model": name,
+                "cutoff_date": judged.origin.cutoff,
+                "horizon_days": outcome.horizon_days,
+                "as_of_date": outcome.as_of_date,
+                "decile": group.decile,
+                "customers": group.customers,
+                "churned_customers": group.churned,
+                "mean_churn_probability": group.mean_churn_probability,
+                "observed_churn_rate": group.churned / group.customers,
+                "observed_churn_rate_low": group.low,
+                "observed_churn_rate_high": group.high,
+            }
+        )
+        for judged in outcome.judged
+        for name, chance in judged.churn_probability.items()
+        for group in evaluate.deciles(chance, judged.retained)
+    ]
+
+
+def decision_rows(outcome: Outcome, settings: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return the rows of `churn_decision`: the shipped kind of model at the test cut-off."""
+    if outcome.test is None or outcome.choice is None or outcome.choice.model not in outcome.test.churn_probability:
+        return []
+    found = evaluate.decisions(
+        outcome.test.churn_probability[outcome.choice.model],
+        outcome.test.retained,
+        contact_cost=settings["churn_contact_cost"],
+        kept_value=settings["churn_kept_customer_value"],
+        success_rate=settings["churn_contact_success_rate"],
+    )
+    return [
+        _rounded(
+            {
+                "threshold": row.threshold,
+                "cutoff_date": outcome.test.origin.cutoff,
+                "horizon_days": outcome.horizon_days,
+                "as_of_date": outcome.as_of_date,
+                "customers": row.customers,
+                "contacted_customers": row.contacted,
+                "contacted_share": row.contacted / row.customers,
+                "churn_precision": row.precision,
+                "churn_recall": row.recall,
+                "expected_gain": row.gain,
+            }
+        )
+        for row in found
+    ]
+
+
+def drift_note(figures: Evaluation) -> str | None:
+    """Say when the window brought far more or fewer returns than the windows before it."""
+    expected = (1 - figures.mean_churn_probability) * figures.customers
+    if expected <= 0 or expected / DRIFT <= figures.retained <= expected * DRIFT:
+        return None
+    return (
+        f"{figures.retained:,} customers returned where earlier windows gave {expected:,.0f} to expect: "
+        "the shop changed, or the data thin out towards their end. Ranking figures stand, levels do not."
+    )
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 9) if isinstance(value, float) else value for key, value in row.items()}

@@ -1,0 +1,148 @@
+"""The model that ships, as plain numbers: one object that scores millions of customers or one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring import explain
+from scoring.calibration import Calibration
+from scoring.features import FeatureTable, Floats
+from scoring.models.additive import AdditiveScore
+from scoring.value import ValueModel
+
+PROBABILITY_DIGITS = 6
+MONEY_DIGITS = 2
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The output for many customers, in columns of length n.
+
+    ``base_score + sum(reasons.contributions) + reasons.other == score``, in log-odds of churn; ``churn_probability`` is
+    its calibrated value.
+    """
+
+    churn_probability: Floats
+    churn_band: npt.NDArray[np.object_]
+    score: Floats
+    base_score: float
+    reasons: explain.Reasons
+    expected_orders: Floats
+    expected_revenue: Floats
+    value_at_risk: Floats
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """Score, calibration, value and bands of the model in use.
+
+    Parameters
+    ----------
+    name : str
+        Kind of model, as in the metrics.
+    as_of_date : str
+        Day it was fitted on, ISO format.
+    horizon_days : int
+    additive : AdditiveScore
+        Log-odds of a return.
+    calibration : Calibration
+        From score to the probability of a return.
+    value : ValueModel
+    band_medium_min, band_high_min : float
+        Churn probabilities from which the band is medium, and high.
+    """
+
+    name: str
+    as_of_date: str
+    horizon_days: int
+    additive: AdditiveScore
+    calibration: Calibration
+    value: ValueModel
+    band_medium_min: float
+    band_high_min: float
+
+    def score(self, table: FeatureTable) -> Scores:
+        """Score customers.
+
+        Parameters
+        ----------
+        table : FeatureTable
+            Features at the cut-off, n rows.
+
+        Returns
+        -------
+        Scores
+        """
+        contributions = {name: -effect for name, effect in self.additive.contributions(table).items()}
+        score = np.full(table.rows, -self.additive.base)
+        for effect in contributions.values():
+            score = score + effect
+        returning = self.calibration.probability(-score)
+        churn = np.round(1.0 - returning, PROBABILITY_DIGITS)
+        band = np.full(table.rows, "low", dtype=object)
+        band[churn >= self.band_medium_min] = "medium"
+        band[churn >= self.band_high_min] = "high"
+        if_returning = self.value.orders(table)
+        money = if_returning * self.value.order_value(table)
+        return Scores(
+            churn_probability=churn,
+            churn_band=band,
+            score=score,
+            base_score=-self.additive.base,
+            reasons=explain.reasons(contributions, table),
+            expected_orders=np.round(returning * if_returning, PROBABILITY_DIGITS),
+            expected_revenue=np.round(returning * money, MONEY_DIGITS),
+            value_at_risk=np.round((1.0 - returning) * money, MONEY_DIGITS),
+        )
+
+    @property
+    def version(self) -> str:
+        """Name, horizon, day and a digest of every number in the model: the same input gives the same version."""
+        digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:10]
+        return f"{self.name}-{self.horizon_days}d-{self.as_of_date}-{digest}"
+
+    def to_json(self) -> str:
+        """Return the whole model as JSON."""
+        state = {
+            "name": self.name,
+            "as_of_date": self.as_of_date,
+            "horizon_days": self.horizon_days,
+            "additive": self.additive.to_dict(),
+            "calibration": self.calibration.to_dict(),
+            "value": self.value.to_dict(),
+            "band_medium_min": self.band_medium_min,
+            "band_high_min": self.band_high_min,
+        }
+        return json.dumps(_rounded(state), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> ShippedModel:
+        """Restore what :meth:`to_json` gave."""
+        state: dict[str, Any] = json.loads(text)
+        return cls(
+            name=state["name"],
+            as_of_date=state["as_of_date"],
+            horizon_days=state["horizon_days"],
+            additive=AdditiveScore.from_dict(state["additive"]),
+            calibration=Calibration.from_dict(state["calibration"]),
+            value=ValueModel.from_dict(state["value"]),
+            band_medium_min=state["band_medium_min"],
+            band_high_min=state["band_high_min"],
+        )
+
+
+def _rounded(value: Any) -> Any:
+    """Twelve significant digits: enough for every score, and the last bits of a sum do not make a new version."""
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value

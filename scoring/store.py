@@ -1,0 +1,195 @@
+"""The build database: the only module of scoring that touches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from scoring.features import NAMES, FeatureTable, from_arrow, to_floats
+from scoring.fitting import Snapshot
+
+BATCH_ROWS = 250_000
+# Decimal digits of a digest, so that the same person gets the same number everywhere. The first eight characters choose
+# the people of the past cut-offs and are no longer random among them.
+BUCKET = "(('0x' || substr(md5(customer_id), 9, 8))::ubigint % 1000)::bigint"
+
+
+class NoFeaturesError(Exception):
+    """The build database has no features to score from."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the features say of themselves.
+
+    Parameters
+    ----------
+    as_of_date : date
+    horizon_days : int
+        Window of the outcome columns.
+    customers : mapping of date to int
+        Rows of each cut-off.
+    """
+
+    as_of_date: date
+    horizon_days: int
+    customers: Mapping[date, int]
+
+
+class Store:
+    """An open build database.
+
+    Parameters
+    ----------
+    file : Path
+    read_only : bool
+
+    Raises
+    ------
+    NoFeaturesError
+        When the file or the features are not there.
+    """
+
+    def __init__(self, file: Path, *, read_only: bool = False) -> None:
+        if not file.exists():
+            raise NoFeaturesError(f"{file.name} does not exist: run `dbt build` first.")
+        self._connection = duckdb.connect(str(file), read_only=read_only)
+        self._connection.execute("set enable_progress_bar = false")
+
+    def __enter__(self) -> Store:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def settings(self) -> dict[str, float]:
+        """Return the numeric thresholds of the build."""
+        try:
+            rows = self._connection.execute(
+                "select name, try_cast(value as double) as number from marts.parameters where number is not null"
+            ).fetchall()
+        except duckdb.CatalogException as error:
+            raise NoFeaturesError("The mart `parameters` is missing: run `dbt build` first.") from error
+        return {str(name): float(value) for name, value in rows}
+
+    def frame(self) -> Frame | None:
+        """Return what there is to score, or None when no customer has a valid order."""
+        try:
+            rows = self._connection.execute(
+                "select cutoff_date, as_of_date, horizon_days, count(*) from marts.churn_features "
+                "group by all order by cutoff_date"
+            ).fetchall()
+        except duckdb.CatalogException as error:
+            raise NoFeaturesError("The mart `churn_features` is missing: run `dbt build` first.") from error
+        if not rows:
+            return None
+        return Frame(rows[0][1], int(rows[0][2]), {row[0]: int(row[3]) for row in rows})
+
+    def snapshot(self, cutoff: date) -> Snapshot:
+        """Read everybody at one past cut-off, in the order of their ids."""
+        table = self._connection.sql(
+            f"""
+            select {", ".join(NAMES)}, days_to_next_order, orders_in_window, revenue_in_window, {BUCKET} as bucket
+            from marts.churn_features
+            where cutoff_date = ?
+            order by customer_id
+            """,
+            params=[cutoff],
+        ).to_arrow_table()
+        return Snapshot(
+            from_arrow(table),
+            to_floats(table.column("days_to_next_order")),
+            table.column("bucket").to_numpy(),
+            to_floats(table.column("orders_in_window")),
+            to_floats(table.column("revenue_in_window")),
+        )
+
+    def sample(self, cutoff: date, rows: int, names: Sequence[str] = NAMES) -> FeatureTable:
+        """Read a sample of a cut-off: always the same customers, chosen by a digest of their ids."""
+        table = self._connection.sql(
+            f"""
+            select {", ".join(names)}
+            from (
+                select *
+                from marts.churn_features
+                where cutoff_date = ?
+                order by substr(md5(customer_id), 17, 8), customer_id
+                limit {rows}
+            )
+            order by customer_id
+            """,
+            params=[cutoff],
+        ).to_arrow_table()
+        return from_arrow(table, names)
+
+    def batches(self, cutoff: date) -> Iterator[pa.Table]:
+        """Read customer_id and features of everybody at a cut-off, in the order of their ids, in bounded portions."""
+        reader = (
+            self._connection.cursor()
+            .sql(
+                f"select customer_id, {', '.join(NAMES)} from marts.churn_features "
+                "where cutoff_date = ? order by customer_id",
+                params=[cutoff],
+            )
+            .to_arrow_reader(BATCH_ROWS)
+        )
+        pending: list[pa.RecordBatch] = []
+        rows = 0
+        for batch in reader:
+            pending.append(batch)
+            rows += batch.num_rows
+            if rows >= BATCH_ROWS:
+                yield pa.Table.from_batches(pending)
+                pending, rows = [], 0
+        if pending:
+            yield pa.Table.from_batches(pending)
+
+    def replace(self, name: str, tables: Iterator[pa.Table] | Sequence[pa.Table]) -> int:
+        """Replace the rows of a score table, all or nothing; columns go by name.
+
+        Returns
+        -------
+        int
+            Rows written.
+        """
+        written = 0
+        self._connection.execute("begin")
+        try:
+            self._connection.execute(f"delete from scores.{name}")
+            for table in tables:
+                self._connection.register("incoming", table)
+                self._connection.execute(f"insert into scores.{name} by name select * from incoming")
+                self._connection.unregister("incoming")
+                written += table.num_rows
+            self._connection.execute("commit")
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        return written
+
+    def replace_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Replace the rows of a small score table; NaN becomes NULL."""
+        if not rows:
+            return self.replace(name, [])
+        columns = {column: pa.array([_plain(row[column]) for row in rows], from_pandas=True) for column in rows[0]}
+        return self.replace(name, [pa.table(columns)])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        return None if np.isnan(value) else float(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    return value

@@ -1,0 +1,237 @@
+"""Brings Superset's own state up to what this folder and the published warehouse say, in one process.
+
+Metadata schema, permissions, roles, the administrator, and the assets; each is left alone when nothing about it
+changed since the last time, and the whole is skipped when nothing changed at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import basemap
+import bundle
+import catalogue
+import roles
+import settings
+
+STATE = "bootstrap.json"
+ADMIN_USER = "admin"
+# What the server's process reads from the environment besides its folders, which bootstrap sets itself.
+SERVER_SETTINGS = (
+    "SUPERSET_HTTPS",
+    "SUPERSET_LOGIN_LIMIT",
+    "SUPERSET_LOG_LEVEL",
+    "SUPERSET_MEMORY_LIMIT",
+    "SUPERSET_METADATA_URI",
+    "SUPERSET_PUBLIC",
+    "SUPERSET_QUERY_SECONDS",
+    "SUPERSET_SPILL_LIMIT",
+    "SUPERSET_THREADS",
+    "SUPERSET_TILES_URL",
+    "SUPERSET_WORKERS",
+)
+PASSWORD_FILE = "admin_password"  # noqa: S105  (a file's name)
+
+
+@contextmanager
+def step(name: str) -> Iterator[list[str]]:
+    """Say what was done and how long it took."""
+    started = time.monotonic()
+    notes: list[str] = []
+    yield notes
+    print(f"  {name:<28} {', '.join(notes):<58} {time.monotonic() - started:6.1f} s", file=sys.stderr, flush=True)
+
+
+def _digest(parts: list[bytes]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
+
+
+def fingerprints(tables: dict[str, catalogue.Table]) -> dict[str, str]:
+    """Return what each step depends on, as digests.
+
+    Returns
+    -------
+    dict
+        ``schema``: the environment, which the metadata's schema follows. ``permissions``: besides, configuration and
+        roles. ``assets``: besides, every file of the assets and the catalogue of the published warehouse.
+    """
+    lock = (settings.PROJECT / "requirements/superset.txt").read_bytes()
+    schema = [lock, settings.metadata_uri().encode()]
+    code = [(settings.ROOM / name).read_bytes() for name in ("superset_config.py", "roles.py", "bootstrap.py")]
+    permissions = [*schema, *code, os.environ.get("SUPERSET_PUBLIC", "").encode()]
+    compilers = [(settings.ROOM / name).read_bytes() for name in ("bundle.py", "charts.py", "palette.py", "basemap.py")]
+    files = sorted(path for path in settings.ASSETS.rglob("*") if path.is_file())
+    described = [f"{path.relative_to(settings.ASSETS)}\n".encode() + path.read_bytes() for path in files]
+    known = json.dumps({name: asdict(table) for name, table in tables.items()}, sort_keys=True).encode()
+    return {
+        "schema": _digest(schema),
+        "permissions": _digest(permissions),
+        "assets": _digest([*permissions, *compilers, *described, known]),
+    }
+
+
+def code_digest() -> str:
+    """Return what a running server was started from: a change of it takes a restart."""
+    lock = settings.PROJECT / "requirements/superset.txt"
+    files = [lock, settings.ASSETS / "palette.yaml", *sorted(settings.ROOM.glob("*.py"))]
+    choices = {name: os.environ.get(name) for name in SERVER_SETTINGS}
+    return _digest([path.read_bytes() for path in files] + [json.dumps(choices, sort_keys=True).encode()])
+
+
+def recorded() -> dict[str, str]:
+    """Return the digests of the last complete bootstrap."""
+    path = settings.home() / STATE
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+    path.chmod(0o600)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment Superset is started with."""
+    return {
+        **os.environ,
+        "SUPERSET_HOME": str(settings.home()),
+        "SUPERSET_CONFIG_PATH": str(settings.ROOM / "superset_config.py"),
+        "WAREHOUSE_DIR": str(settings.warehouse_dir()),
+        "FLASK_APP": "superset",
+    }
+
+
+def application() -> Any:
+    """Create Superset's application in this process."""
+    os.environ.update(environment())
+    # Superset's start and its migrations talk a lot; what goes wrong is an error, and errors are not silenced.
+    logging.disable(logging.WARNING)
+    from superset.app import create_app
+
+    return create_app()
+
+
+def _admin(manager: Any) -> str:
+    """Make sure that there is an administrator whose password is in the file, and nowhere else."""
+    path = settings.home() / PASSWORD_FILE
+    user = manager.find_user(username=ADMIN_USER)
+    if user and path.exists():
+        return "kept"
+    word = roles.add_user(manager, ADMIN_USER, roles.ADMIN)
+    _write_private(path, word + "\n")
+    return "new password" if user else "created"
+
+
+def _remove_stale(uuids: dict[str, set[str]]) -> int:
+    """Delete charts, dashboards and datasets of ours that left the assets; people's own are not touched.
+
+    A dataset on which somebody has built a chart stays until that chart is gone.
+    """
+    from superset.connectors.sqla.models import SqlaTable
+    from superset.models.dashboard import Dashboard
+    from superset.models.slice import Slice
+
+    from superset import db  # type: ignore[attr-defined]  # our folder is not that package
+
+    removed = 0
+    for model, kind in ((Dashboard, "dashboards"), (Slice, "charts"), (SqlaTable, "datasets")):
+        for one in db.session.query(model).filter_by(is_managed_externally=True):
+            if str(one.uuid) in uuids[kind]:
+                continue
+            if model is SqlaTable and db.session.query(Slice).filter_by(datasource_id=one.id).count():
+                continue
+            db.session.delete(one)
+            removed += 1
+        db.session.commit()
+    return removed
+
+
+def _import_assets(manager: Any, tables: dict[str, catalogue.Table]) -> str:
+    """Import the compiled assets over what is there and give the dashboards their audience."""
+    from superset.commands.importers.v1.assets import ImportAssetsCommand
+    from superset.models.core import Database
+    from superset.models.dashboard import Dashboard
+    from superset.utils.core import override_user
+
+    from superset import db  # type: ignore[attr-defined]  # our folder is not that package
+
+    compiled = bundle.compile_assets(tables)
+    with override_user(manager.find_user(username=ADMIN_USER)):
+        ImportAssetsCommand(dict(compiled.files)).run()
+        removed = _remove_stale(compiled.uuids)
+    database = db.session.query(Database).filter_by(uuid=bundle.identity("database", bundle.DATABASE)).one()
+    known = roles.define(manager, database)
+    public = manager.find_role("Public") if os.environ.get("SUPERSET_PUBLIC") == "1" else None
+    for dashboard in compiled.dashboards:
+        record = db.session.query(Dashboard).filter_by(uuid=dashboard.uuid).one()
+        audience = [known[name] for name in dashboard.spec["audience"]]
+        if public is not None and roles.STAKEHOLDER in dashboard.spec["audience"]:
+            audience.append(public)
+        record.roles = audience
+    db.session.commit()
+    roles.refresh_states()
+    counts = {kind: len(ids) for kind, ids in compiled.uuids.items()}
+    note = f"{counts['dashboards']} dashboards, {counts['charts']} charts, {counts['datasets']} datasets"
+    return f"{note}, {removed} removed" if removed else note
+
+
+def run(force: bool = False) -> bool:
+    """Do what is needed; return whether anything was.
+
+    Parameters
+    ----------
+    force : bool
+        Do every step, whatever changed.
+    """
+    tables = catalogue.read()
+    wanted, known = fingerprints(tables), {} if force else recorded()
+    outlines = settings.home() / basemap.OUTLINES
+    complete = outlines.exists() and (settings.home() / PASSWORD_FILE).exists()
+    if wanted == known and complete:
+        return False
+    if not outlines.exists():
+        with step("base map") as notes:
+            basemap.generate(outlines)
+            notes.append(f"{outlines.stat().st_size / 1e6:.1f} MB of outlines, {basemap.draw_ahead()} tiles")
+    log = settings.home() / "bootstrap.log"
+    with log.open("w") as chatter, redirect_stdout(chatter):
+        _bring_up(wanted, known, tables)
+    _write_private(settings.home() / STATE, json.dumps(wanted, indent=2))
+    return True
+
+
+def _bring_up(wanted: dict[str, str], known: dict[str, str], tables: dict[str, catalogue.Table]) -> None:
+    """Run the steps whose digests changed, inside one application."""
+    with step("start Superset's code"):
+        app = application()
+    with app.app_context():
+        from superset import appbuilder, security_manager  # type: ignore[attr-defined]  # our folder is not that package
+
+        if wanted["schema"] != known.get("schema"):
+            with step("metadata schema"):
+                from flask_migrate import upgrade
+
+                upgrade()
+        if wanted["permissions"] != known.get("permissions"):
+            with step("permissions and roles"):
+                appbuilder.add_permissions(update_perms=True)
+                security_manager.sync_role_definitions()
+        with step("administrator") as notes:
+            notes.append(_admin(security_manager))
+        with step("dashboards") as notes:
+            notes.append(_import_assets(security_manager, tables))

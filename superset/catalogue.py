@@ -1,0 +1,53 @@
+"""What the published warehouse holds: tables, columns, types and the descriptions that dbt keeps beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import duckdb
+import warehouse
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a published table."""
+
+    name: str
+    type: str
+    description: str = ""
+
+    @property
+    def is_temporal(self) -> bool:
+        """Whether it is a date or a timestamp."""
+        return self.type == "DATE" or self.type.startswith("TIMESTAMP")
+
+
+@dataclass
+class Table:
+    """One published table."""
+
+    schema: str
+    name: str
+    description: str = ""
+    columns: dict[str, Column] = field(default_factory=dict)
+
+
+def read() -> dict[str, Table]:
+    """Return the tables of the published build by ``schema.name``, columns in their own order."""
+    with duckdb.connect(str(warehouse.build_file()), read_only=True) as connection:
+        tables = connection.execute(
+            "select schema_name, table_name, coalesce(comment, '') from duckdb_tables() order by all",
+        ).fetchall()
+        columns = connection.execute(
+            """
+            select schema_name, table_name, column_name, data_type, coalesce(comment, '')
+            from duckdb_columns()
+            where not internal
+            order by schema_name, table_name, column_index
+            """,
+        ).fetchall()
+    found = {f"{schema}.{name}": Table(schema, name, comment) for schema, name, comment in tables}
+    for schema, name, column, kind, comment in columns:
+        if table := found.get(f"{schema}.{name}"):
+            table.columns[column] = Column(column, kind, comment)
+    return found

@@ -1,0 +1,92 @@
+"""The colours of ``assets/palette.yaml`` in the forms that Superset wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import settings
+import yaml
+
+COLOURS: dict[str, Any] = yaml.safe_load((settings.ASSETS / "palette.yaml").read_text())
+CATEGORICAL_ID = "retention"
+AFTER = "(now)"
+
+
+def sequential_id(name: str) -> str:
+    """Superset's id of one of our sequential scales."""
+    return f"retention_{name}"
+
+
+def categorical_scheme() -> dict[str, Any]:
+    """Colours for things without a colour of their own."""
+    return {
+        "id": CATEGORICAL_ID,
+        "label": "Retention Warehouse",
+        "description": "",
+        "isDefault": True,
+        "colors": COLOURS["categorical"],
+    }
+
+
+def sequential_schemes() -> list[dict[str, Any]]:
+    """Scales from light to dark; the first is the default."""
+    return [
+        {
+            "id": sequential_id(name),
+            "label": f"Retention Warehouse: {name}",
+            "description": "",
+            "isDiverging": False,
+            "isDefault": position == 0,
+            "colors": colours,
+        }
+        for position, (name, colours) in enumerate(COLOURS["sequential"].items())
+    ]
+
+
+def label_colors() -> dict[str, str]:
+    """Colour of each label, for the metadata of a dashboard."""
+    labels = {str(label): colour for label, colour in COLOURS["labels"].items()}
+    # A flow needs two nodes for one segment: where people were, and where they are now.
+    return labels | {f"{label} {AFTER}": colour for label, colour in labels.items()}
+
+
+def rgba(colour: str, alpha: float = 1) -> dict[str, float]:
+    """Colour as the components that Superset's colour pickers hold."""
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return {"r": red, "g": green, "b": blue, "a": alpha}
+
+
+def theme() -> dict[str, Any]:
+    """Superset's theme with our name, mark and colours; no font is fetched from anywhere."""
+    brand = COLOURS["brand"]
+    return {
+        "token": {
+            "brandAppName": "Retention Warehouse",
+            "brandLogoAlt": "Retention Warehouse",
+            "brandLogoUrl": "/brand/logo.svg",
+            "brandLogoHref": "/",
+            "brandLogoHeight": "32px",
+            "brandLogoMargin": "12px 0",
+            "brandIconMaxWidth": 230,
+            "brandSpinnerUrl": None,
+            "brandSpinnerSvg": None,
+            "colorPrimary": brand["primary"],
+            "colorLink": brand["primary"],
+            "colorError": brand["error"],
+            "colorWarning": brand["warning"],
+            "colorSuccess": brand["success"],
+            "colorInfo": brand["info"],
+            "fontUrls": [],
+            "fontFamily": "Inter, Helvetica, Arial, sans-serif",
+            "fontFamilyCode": "'IBM Plex Mono', 'Courier New', monospace",
+            "transitionTiming": 0.3,
+            "fontSizeXS": "8",
+            "fontSizeXXL": "28",
+            "fontWeightNormal": "400",
+            "fontWeightLight": "300",
+            "fontWeightStrong": "500",
+            "fontWeightBold": "700",
+            "colorEditorSelection": "#fff5cf",
+        },
+        "algorithm": "default",
+    }

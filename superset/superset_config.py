@@ -1,0 +1,139 @@
+"""Superset's configuration; it is read through SUPERSET_CONFIG_PATH."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+# Superset loads this file by its path; its neighbours are found from it.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import basemap
+import palette
+import settings
+import warehouse
+from flask import Flask
+
+HOME = settings.home()
+
+SECRET_KEY = settings.secret("secret_key", 48)
+SQLALCHEMY_DATABASE_URI = settings.metadata_uri()
+DB_CONNECTION_MUTATOR = warehouse.mutate_connection
+PREVENT_UNSAFE_DB_CONNECTIONS = True
+
+APP_NAME = "Retention Warehouse"
+BLUEPRINTS = [basemap.blueprint]
+FAVICONS = [{"href": "/brand/icon.svg"}]
+LANGUAGES: dict[str, dict[str, str]] = {}
+FEATURE_FLAGS = {
+    "DASHBOARD_RBAC": True,
+    "ALERT_REPORTS": False,
+    "EMBEDDABLE_CHARTS": False,
+    "ENABLE_TEMPLATE_PROCESSING": False,
+}
+
+# --- who may come in
+# Visitors without an account see nothing, unless SUPERSET_PUBLIC=1 opens the stakeholders' dashboards to them.
+PUBLIC = os.environ.get("SUPERSET_PUBLIC") == "1"
+if PUBLIC:
+    AUTH_ROLE_PUBLIC = "Public"
+AUTH_USER_REGISTRATION = False
+FAB_PASSWORD_COMPLEXITY_ENABLED = True
+RATELIMIT_ENABLED = True
+# Attempts to log in, per address and worker. The limit of all requests is left to a proxy: one dashboard asks for
+# a hundred files, and behind a proxy all visitors share one address.
+AUTH_RATE_LIMITED = True
+AUTH_RATE_LIMIT = os.environ.get("SUPERSET_LOGIN_LIMIT") or "10 per minute"
+RATELIMIT_APPLICATION = "1000 per second"
+
+
+def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for it)
+    """Limit attempts where passwords really arrive.
+
+    Superset 6.1 puts AUTH_RATE_LIMIT on the page that draws the form, which takes no POST. The form and the API send to
+    Flask-AppBuilder's own views, which have no limit then: any number of guesses is answered.
+    """
+    from superset.extensions import appbuilder
+
+    limiter = appbuilder.sm.limiter
+    for endpoint in ("AuthDBView.login", "SecurityApi.login"):
+        if endpoint in app.view_functions:
+            attempt = limiter.limit(AUTH_RATE_LIMIT, methods=["POST"])
+            app.view_functions[endpoint] = attempt(app.view_functions[endpoint])
+
+
+WTF_CSRF_ENABLED = True
+SESSION_COOKIE_NAME = "retention_session"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+PERMANENT_SESSION_LIFETIME = timedelta(hours=12)
+# Behind a reverse proxy that ends TLS: SUPERSET_HTTPS=1 marks the cookie secure and trusts the proxy's headers.
+HTTPS = os.environ.get("SUPERSET_HTTPS") == "1"
+SESSION_COOKIE_SECURE = HTTPS
+ENABLE_PROXY_FIX = HTTPS
+
+# --- what the browser may load: this host only. Superset's pages carry a telemetry pixel; the policy stops it.
+TALISMAN_ENABLED = True
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "font-src": ["'self'", "data:"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "object-src": "'none'",
+        "script-src": ["'self'", "'strict-dynamic'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "worker-src": ["'self'", "blob:"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "force_https": False,
+    "session_cookie_secure": HTTPS,
+    "session_cookie_samesite": "Lax",
+    "referrer_policy": "same-origin",
+}
+
+# --- caches: results are kept under the build they come from, so a publish is seen at once
+_DAY = 24 * 3600
+CACHE_CONFIG = {
+    "CACHE_TYPE": "FileSystemCache",
+    "CACHE_DIR": str(HOME / "cache/meta"),
+    "CACHE_DEFAULT_TIMEOUT": 3600,
+}
+DATA_CACHE_CONFIG = {
+    "CACHE_TYPE": "warehouse.BuildCache",
+    "CACHE_DIR": str(HOME / "cache/data"),
+    "CACHE_DEFAULT_TIMEOUT": _DAY,
+}
+FILTER_STATE_CACHE_CONFIG = {
+    "CACHE_TYPE": "FileSystemCache",
+    "CACHE_DIR": str(HOME / "cache/filters"),
+    "CACHE_DEFAULT_TIMEOUT": 90 * _DAY,
+}
+EXPLORE_FORM_DATA_CACHE_CONFIG = {
+    "CACHE_TYPE": "FileSystemCache",
+    "CACHE_DIR": str(HOME / "cache/explore"),
+    "CACHE_DEFAULT_TIMEOUT": 7 * _DAY,
+}
+
+# --- queries
+SQLLAB_TIMEOUT = int(warehouse.QUERY_SECONDS)
+SUPERSET_WEBSERVER_TIMEOUT = int(warehouse.QUERY_SECONDS) + 10
+ROW_LIMIT = 50_000
+SQL_MAX_ROW = 100_000
+
+# --- how it looks
+DECKGL_BASE_MAP = [[basemap.STYLE, "Built-in map"]]
+EXTRA_CATEGORICAL_COLOR_SCHEMES = [palette.categorical_scheme()]
+EXTRA_SEQUENTIAL_COLOR_SCHEMES = palette.sequential_schemes()
+THEME_DEFAULT = palette.theme()
+THEME_DARK = None
+ENABLE_UI_THEME_ADMINISTRATION = False
+
+# Superset's own defaults for logging are kept; the server's log file is rotated by serve.py.
+LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "WARNING"
+RATELIMIT_STORAGE_URI = "memory://"  # per worker; name a Redis here when there are several servers

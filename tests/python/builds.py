@@ -1,0 +1,121 @@
+"""Build a warehouse from a raw folder, and read the tables it publishes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class BuildFailedError(AssertionError):
+    """The pipeline ended with an error; the message holds the end of its output."""
+
+
+def build_warehouse(
+    raw: Path,
+    warehouse: Path,
+    *,
+    score: bool = True,
+    variables: Mapping[str, object] | None = None,
+    unit_tests: bool = False,
+) -> Path:
+    """Load, build, score and publish a raw folder into a warehouse folder of its own.
+
+    Parameters
+    ----------
+    raw
+        Folder of the nine raw tables.
+    warehouse
+        Folder to publish into; dbt's artefacts and logs go into it too, so that no two builds share a file.
+    score
+        Whether to fit and score churn; without it `churn_probability` is null and the build is much shorter.
+    variables
+        dbt variables that differ from their defaults, for example ``{"as_of_date": "2018-03-01"}``.
+    unit_tests
+        Whether dbt's unit tests run too. They bring their own rows, so one build per session is enough for them.
+
+    Returns
+    -------
+    Path
+        The warehouse folder, whose `current/warehouse.duckdb` is the published file.
+
+    Raises
+    ------
+    BuildFailedError
+        When the pipeline fails or publishes nothing.
+    """
+    warehouse.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pipeline", "warehouse"]
+    if variables:
+        command += ["--vars", json.dumps(dict(variables))]
+    if not score:
+        command += ["--no-score"]
+    environment = {
+        **os.environ,
+        "RAW_DIR": str(raw),
+        "WAREHOUSE_DIR": str(warehouse),
+        "DBT_TARGET_PATH": str(warehouse / "dbt-target"),
+        "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
+    }
+    if not unit_tests:
+        environment["DBT_EXCLUDE_RESOURCE_TYPES"] = "unit_test"
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode != 0 or not published_file(warehouse).exists():
+        output = (run.stdout + run.stderr)[-6000:]
+        raise BuildFailedError(f"the warehouse of {raw} did not build (exit {run.returncode}):\n{output}")
+    return warehouse
+
+
+def build_warehouses(wanted: Mapping[str, tuple[Path, Path, Mapping[str, object]]]) -> dict[str, Path]:
+    """Build several warehouses without scores, two at a time: one build keeps about one core busy.
+
+    Parameters
+    ----------
+    wanted
+        Raw folder, warehouse folder and dbt variables by name.
+
+    Returns
+    -------
+    dict of str to Path
+        The warehouse folders by name.
+    """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        builds = {
+            name: pool.submit(build_warehouse, raw, warehouse, score=False, variables=variables)
+            for name, (raw, warehouse, variables) in wanted.items()
+        }
+        return {name: build.result() for name, build in builds.items()}
+
+
+def published_file(warehouse: Path) -> Path:
+    """Return the file that readers of a warehouse open."""
+    return warehouse / "current" / "warehouse.duckdb"
+
+
+def query(warehouse: Path, sql: str) -> pd.DataFrame:
+    """Return the answer of a query on the published file, opened read-only."""
+    with duckdb.connect(str(published_file(warehouse).resolve()), read_only=True) as connection:
+        return connection.execute(sql).df()
+
+
+def mart(warehouse: Path, table: str, order_by: str | None = None) -> pd.DataFrame:
+    """Return a published table, for example ``mart(warehouse, "marts.customer_rfm", "customer_id")``."""
+    return query(warehouse, f"select * from {table}" + (f" order by {order_by}" if order_by else ""))
+
+
+def tables(warehouse: Path, schema: str) -> list[str]:
+    """Return the names of a schema's published tables, in alphabetical order."""
+    names = query(
+        warehouse,
+        f"select table_name from information_schema.tables where table_schema = '{schema}' order by table_name",
+    )
+    return [str(name) for name in names["table_name"]]

@@ -1,0 +1,94 @@
+"""Cohorts of first orders: who comes back, what they have paid, and when the second order comes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import CensoredData, ecdf
+
+from recompute.orders import months_between
+
+NORMAL_95 = 1.959963984540054
+
+
+def first_orders(orders: pd.DataFrame) -> pd.DataFrame:
+    """Return each person's first valid order (earliest, ties by order id)."""
+    return orders[orders["customer_order_number"] == 1]
+
+
+def cohort_cells(orders: pd.DataFrame, last_month: pd.Timestamp, dimension: str | None = None) -> pd.DataFrame:
+    """Return every cohort month x month since, observable cells filled, the others with missing measures.
+
+    Cohorts stop at the last complete month; each has as many cells as the oldest cohort has complete months.
+
+    Parameters
+    ----------
+    orders
+        The answer of `orders.orders`.
+    last_month
+        The shop's last complete month.
+    dimension
+        Column of the first order to split by; None for the whole shop.
+    """
+    first = first_orders(orders).set_index("customer_id")
+    valid = orders[orders["is_valid_order"]].copy()
+    valid["cohort_month"] = valid["customer_id"].map(first["order_month"])
+    valid["value"] = valid["customer_id"].map(first[dimension].fillna("unknown")) if dimension else "all"
+    valid = valid[valid["cohort_month"] <= last_month]
+    valid["months_since_first_order"] = months_between(valid["cohort_month"], valid["order_month"])
+    cells = valid.groupby(["value", "cohort_month", "months_since_first_order"]).agg(
+        active_customers=("customer_id", "nunique"),
+        orders=("order_id", "size"),
+        revenue=("payment_value", "sum"),
+    )
+    size = cells["active_customers"].xs(0, level="months_since_first_order").rename("cohort_size")
+
+    grid = size.reset_index()
+    longest = int(months_between(grid["cohort_month"], last_month).max())
+    steps = pd.DataFrame({"months_since_first_order": range(longest + 1)})
+    grid = grid.merge(steps, how="cross")
+    grid = grid.merge(cells.reset_index(), on=["value", "cohort_month", "months_since_first_order"], how="left")
+    grid["is_observable"] = grid["months_since_first_order"] <= months_between(grid["cohort_month"], last_month)
+    measures = ["active_customers", "orders", "revenue"]
+    grid[measures] = grid[measures].fillna(0).astype("int64").astype("Int64")
+    grid = grid.sort_values(["value", "cohort_month", "months_since_first_order"]).reset_index(drop=True)
+    grid["cumulative_revenue"] = grid.groupby(["value", "cohort_month"])["revenue"].cumsum()
+    for measure in [*measures, "cumulative_revenue"]:
+        grid[measure] = grid[measure].where(grid["is_observable"])
+    grid["retention_rate"] = (grid["active_customers"] / grid["cohort_size"]).astype("Float64").astype(float)
+    grid["cumulative_revenue_per_customer"] = (
+        (grid["cumulative_revenue"] / grid["cohort_size"] / 100).astype("Float64").astype(float)
+    )
+    low, high = wilson(grid["active_customers"].astype("Float64").astype(float), grid["cohort_size"])
+    grid["retention_low"], grid["retention_high"] = low, high
+    grid["is_small_cell"] = grid["cohort_size"] < 30
+    return grid
+
+
+def wilson(successes: pd.Series, trials: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return Wilson's 95 % interval of a rate."""
+    rate, z2 = successes / trials, NORMAL_95**2
+    middle = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = NORMAL_95 * np.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    return middle - half, middle + half
+
+
+def second_order_survival(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the Kaplan-Meier curve of days from first to second valid order, censored at the as-of day."""
+    first = first_orders(orders).set_index("customer_id")["order_date"]
+    second = orders[orders["customer_order_number"] == 2].set_index("customer_id")["order_date"].reindex(first.index)
+    waited = (second.fillna(as_of) - first).dt.days
+    came_back = second.notna()
+    table = pd.DataFrame({"days_since_first_order": range(int(waited.max()) + 1)})
+    days = table["days_since_first_order"]
+    table["events"] = waited[came_back].value_counts().reindex(days, fill_value=0).to_numpy()
+    table["censored"] = waited[~came_back].value_counts().reindex(days, fill_value=0).to_numpy()
+    table["at_risk"] = len(waited) - (table["events"] + table["censored"]).cumsum().shift(fill_value=0)
+
+    curve = ecdf(CensoredData(uncensored=waited[came_back].to_numpy(), right=waited[~came_back].to_numpy())).sf
+    table["survival"] = curve.evaluate(days)
+    interval = curve.confidence_interval(confidence_level=0.95, method="log-log")
+    table["survival_low"] = interval.low.evaluate(days)
+    table["survival_high"] = interval.high.evaluate(days)
+    table["returned_share"] = 1 - table["survival"]
+    return table

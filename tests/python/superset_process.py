@@ -1,0 +1,179 @@
+"""A real Superset on a free port, started as a user starts it, and people who talk to it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from builds import ROOT
+
+SERVE = ROOT / "superset" / "serve.py"
+
+
+def superset_python() -> str:
+    """Return the Python of Superset's environment: SUPERSET_PYTHON, else the one `make superset` sets up."""
+    found = os.environ.get("SUPERSET_PYTHON") or str(ROOT / ".venv-superset" / "bin" / "python")
+    if not Path(found).exists():
+        pytest.skip("Superset's environment is not set up: make superset, or set SUPERSET_PYTHON")
+    return found
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run_in_superset(code: str, warehouse: Path, home: Path) -> Any:
+    """Run Python code in Superset's environment, beside its modules, and return the JSON it prints last."""
+    environment = {**os.environ, "WAREHOUSE_DIR": str(warehouse), "SUPERSET_HOME": str(home)}
+    done = subprocess.run(
+        [superset_python(), "-c", code],
+        cwd=SERVE.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@dataclass
+class Person:
+    """Somebody's browser session without a browser."""
+
+    base: str
+    name: str = ""
+    password: str = ""
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        """Log in, unless it is a visitor."""
+        self.session.headers["Referer"] = self.base
+        if not self.name:
+            return
+        form = self.session.get(f"{self.base}/login/", timeout=60).text
+        # Superset 6 draws the form in the browser; the token is in the page's data either way.
+        token = re.search(r'csrf_token(?:"|&#34;)[^A-Za-z0-9]*(?:value="|:\s*(?:"|&#34;))([^"&]+)', form)
+        data = {"username": self.name, "password": self.password, "csrf_token": token.group(1) if token else ""}
+        self.session.post(f"{self.base}/login/", data=data, timeout=60)
+        assert self.get("/api/v1/me/").status_code == 200, f"{self.name} could not log in"
+        answer = self.get("/api/v1/security/csrf_token/")
+        if answer.status_code == 200:
+            self.session.headers["X-CSRFToken"] = answer.json()["result"]
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        """Ask for an address."""
+        return self.session.get(self.base + path, timeout=120, **more)
+
+    def post(self, path: str, **more: Any) -> requests.Response:
+        """Send something to an address."""
+        return self.session.post(self.base + path, timeout=120, **more)
+
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        """Return all charts, dashboards or datasets the person may list."""
+        found: list[dict[str, Any]] = []
+        for page in range(100):
+            answer = self.get(f"/api/v1/{kind}/?q=(page:{page},page_size:100)")
+            if answer.status_code != 200:
+                return found
+            rows = answer.json()["result"]
+            found += rows
+            if len(rows) < 100:
+                return found
+        return found
+
+    def sql(self, statement: str, database: int) -> requests.Response:
+        """Run a statement in SQL Lab."""
+        request = {"database_id": database, "sql": statement, "client_id": os.urandom(5).hex(), "queryLimit": 1000}
+        return self.post("/api/v1/sqllab/execute/", json={**request, "runAsync": False, "schema": "marts"})
+
+
+@dataclass
+class Server:
+    """A running Superset."""
+
+    warehouse: Path
+    home: Path
+    port: int
+    people: dict[str, Person] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run serve.py for this server."""
+        environment = {
+            **os.environ,
+            "WAREHOUSE_DIR": str(self.warehouse),
+            "SUPERSET_HOME": str(self.home),
+            "SUPERSET_PORT": str(self.port),
+            # Tests log in more often than people do; an hour, so that a slow machine still reaches the limit.
+            "SUPERSET_LOGIN_LIMIT": "60 per hour",
+        }
+        return subprocess.run(
+            [superset_python(), str(SERVE), *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )
+
+    def person(self, role: str) -> Person:
+        """Return somebody of a role, logged in; an empty role is a visitor."""
+        if role not in self.people:
+            if not role:
+                self.people[role] = Person(self.base)
+            elif role == "Admin":
+                self.passwords[role] = (self.home / "admin_password").read_text().strip()
+                self.people[role] = Person(self.base, "admin", self.passwords[role])
+            else:
+                done = self.command("add-user", role.lower(), "--role", role)
+                assert done.returncode == 0, done.stderr[-3000:]
+                word = re.search(r"Password\s+(\S+)", done.stdout)
+                assert word, done.stdout
+                self.passwords[role] = word.group(1)
+                self.people[role] = Person(self.base, role.lower(), word.group(1))
+        return self.people[role]
+
+    def database(self) -> int:
+        """Superset's number of the warehouse."""
+        return int(self.person("Admin").listed("database")[0]["id"])
+
+
+@lru_cache
+def server_for(warehouse: Path) -> Server:
+    """Return the running Superset on a published warehouse; one per warehouse for all test files."""
+    superset_python()
+    home = Path(tempfile.mkdtemp(prefix="superset-test-"))
+    server = Server(warehouse, home, free_port())
+
+    def end() -> None:
+        with contextlib.suppress(Exception):
+            server.command("stop")
+        shutil.rmtree(home, ignore_errors=True)
+
+    atexit.register(end)
+    started = server.command("start")
+    assert started.returncode == 0, started.stdout[-3000:] + started.stderr[-6000:]
+    return server

@@ -1,0 +1,356 @@
+"""What can be wrong with raw files, and what becomes of it. Nothing is lost, and every message names the cure."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from input_folder import InputFolder, copied, small_shop
+
+from pipeline.errors import InputError
+from pipeline.tables import TABLES
+
+Change = Callable[[InputFolder], None]
+ORDER = "order-00001,of-order-00001,{},2024-01-10 12:00:00,,,,2030-01-01 00:00:00"
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory) -> InputFolder:
+    folder = tmp_path_factory.mktemp("intact")
+    small_shop().write(folder / "raw")
+    shop = InputFolder(folder / "raw", folder / "warehouse" / "landing")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAW_DIR", str(shop.raw))
+        patched.setenv("WAREHOUSE_DIR", str(shop.landing.parent))
+        shop.load()
+    return shop
+
+
+@pytest.fixture
+def shop(intact: InputFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InputFolder:
+    copy = copied(intact, tmp_path)
+    monkeypatch.setenv("RAW_DIR", str(copy.raw))
+    monkeypatch.setenv("WAREHOUSE_DIR", str(copy.landing.parent))
+    return copy
+
+
+def test_the_shop_itself_is_without_fault(shop: InputFolder) -> None:
+    assert all(book.raw_rows == book.landed_rows for book in shop.load().values())
+    assert shop.quarantine() == []
+
+
+def add(table: str, *rows: str) -> Change:
+    return lambda shop: shop.append(table, *rows)
+
+
+def swap(table: str, old: str, new: str) -> Change:
+    def change(shop: InputFolder) -> None:
+        def replaced(content: bytes) -> bytes:
+            assert old.encode() in content
+            return content.replace(old.encode(), new.encode(), 1)
+
+        shop.change(table, replaced)
+
+    return change
+
+
+NEW_ITEM = "order-00001,{},product-0,seller-0,2024-01-12 00:00:00,{},0.00"
+NEW_PAYMENT = "order-00001,{},boleto,1,{}"
+NEW_REVIEW = "new-review,order-00001,{},,{},2024-01-11 00:00:00,2024-01-12 00:00:00"
+
+# name: table, what is done, rows that go to quarantine beside those of the intact shop, what the reason says
+ROW_FAULTS: dict[str, tuple[str, Change, int, str]] = {
+    "unparsable money": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "ten")), 1, "cannot read ten"),
+    "money in another locale": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, '"10,50"')), 1, "10,50"),
+    "money with a third decimal": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "1.005")), 1, "1.005"),
+    "money beyond all bounds": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "1e15")), 1, "1e15"),
+    "money that is no number": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "NaN")), 1, "NaN"),
+    "negative payment": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "-1.00")), 1, "below 0"),
+    "negative price": ("order_items", add("order_items", NEW_ITEM.format(3, "-0.01")), 1, "price: -0.01 is below 0"),
+    "missing price": ("order_items", add("order_items", NEW_ITEM.format(3, "")), 1, "price: missing"),
+    "line number zero": ("order_items", add("order_items", NEW_ITEM.format(0, "1.00")), 1, "below 1"),
+    "half a line number": ("order_items", add("order_items", NEW_ITEM.format(2.5, "1.00")), 1, "a whole number"),
+    "score of six": ("order_reviews", add("order_reviews", NEW_REVIEW.format(6, "")), 1, "review_score: 6 is above 5"),
+    "score of nought": ("order_reviews", add("order_reviews", NEW_REVIEW.format(0, "")), 1, "below 1"),
+    "missing score": ("order_reviews", add("order_reviews", NEW_REVIEW.format("", "")), 1, "review_score: missing"),
+    "date of 1970": ("orders", swap("orders", "2024-01-10 12:00:00", "1970-01-01 00:00:00"), 1, "below 1990-01-01"),
+    "date of 9999": ("orders", swap("orders", "2024-01-10 15:00:00", "9999-12-31 00:00:00"), 1, "above 2099-12-31"),
+    "date that is none": ("orders", swap("orders", "2024-01-10 12:00:00", "2024-02-30 12:00:00"), 1, "2024-02-30"),
+    "order without a date": ("orders", swap("orders", "delivered,2024-01-10 12:00:00", "delivered,"), 1, "missing"),
+    "order without a key": ("orders", swap("orders", "order-00001,", ","), 1, "order_id: missing"),
+    "unknown status": ("orders", swap("orders", ",delivered,", ",teleported,"), 1, "teleported is none of created"),
+    "status in capitals": ("orders", swap("orders", ",delivered,", ",DELIVERED,"), 1, "DELIVERED is none of created"),
+    "customer without a person": ("customers", swap("customers", "person-0", ""), 1, "customer_unique_id: missing"),
+    "latitude of 91": ("geolocation", add("geolocation", "01001,91,-46.63,sao paulo,SP"), 1, "above 90"),
+    "longitude that is no number": ("geolocation", add("geolocation", "01001,-23.5,nan,sao paulo,SP"), 1, "nan"),
+    "point without a zip prefix": ("geolocation", add("geolocation", ",-23.5,-46.6,sao paulo,SP"), 1, "missing"),
+    "negative weight": ("products", swap("products", ",300,", ",-300,"), 1, "product_weight_g: -300 is below 0"),
+    "too few cells": ("sellers", add("sellers", "seller-x,01001"), 1, "2 cells where the line of column names has 4"),
+    "too many cells": ("sellers", add("sellers", "seller-x,01001,a,SP,more"), 1, "5 cells"),
+    "a line of another kind": ("sellers", add("sellers", "-- 12 rows --"), 1, "1 cells"),
+    "text after a closing quote": ("sellers", add("sellers", 'seller-x,01001,"a" b,SP'), 1, "quotes"),
+    "NUL byte": ("sellers", add("sellers", "seller-x,01001,a\0b,SP"), 1, "NUL"),
+    "quote opened at the last line": ("sellers", add("sellers", 'seller-x,01001,"a,SP'), 1, "a quote is opened"),
+    "key twice with different values": (
+        "order_payments",
+        add("order_payments", NEW_PAYMENT.format(9, "1.00"), NEW_PAYMENT.format(9, "2.00")),
+        2,
+        "2 rows of this file have this key and disagree",
+    ),
+    "item of an unknown order": (
+        "order_items",
+        add("order_items", NEW_ITEM.format(1, "1.00").replace("order-00001", "nowhere")),
+        1,
+        "order_id: there is no such row in orders",
+    ),
+    "item of an unknown product": (
+        "order_items",
+        add("order_items", NEW_ITEM.format(3, "1.00").replace("product-0", "nothing")),
+        1,
+        "product_id: there is no such row in products",
+    ),
+    "item of an unknown seller": (
+        "order_items",
+        add("order_items", NEW_ITEM.format(3, "1.00").replace("seller-0", "nobody")),
+        1,
+        "seller_id: there is no such row in sellers",
+    ),
+    "payment of an unknown order": ("order_payments", add("order_payments", "nowhere,1,boleto,1,1.00"), 1, "orders"),
+    "order of an unknown customer": (
+        "orders",
+        add("orders", ORDER.format("created").replace("00001", "99999")),
+        1,
+        "customer_id: there is no such row in customers",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", ROW_FAULTS)
+def test_a_bad_row_is_set_aside_with_its_place_and_reason(shop: InputFolder, intact: InputFolder, fault: str) -> None:
+    table, change, rows, reason = ROW_FAULTS[fault]
+    change(shop)
+    books = shop.load()
+    assert books[table].quarantined_rows == rows
+    found = [row for row in shop.quarantine() if row[0] == table]
+    text = shop.file(table).read_bytes().decode()
+    for _, file, line, key, why, raw in found:
+        assert file == shop.file(table).name
+        assert reason in why
+        assert key is not None
+        assert line is not None
+        # the raw row stands at that line of the file
+        assert raw.replace("\\x00", "\0") in "\n".join(text.split("\n")[line - 1 :])
+        assert text.split("\n")[line - 1].startswith(raw.split("\n")[0].replace("\\x00", "\0"))
+    # every other row of the shop is where it was
+    missing = {row for row in intact.rows(table) if row not in shop.rows(table)}
+    assert len(missing) <= rows
+    # a row whose parent is in quarantine is there too, and says so
+    for child, _, _, _, why, _ in shop.quarantine():
+        assert child == table or "there is no such row in" in why
+
+
+def header(table: str, change: Callable[[list[str]], list[str]]) -> Change:
+    def changed(shop: InputFolder) -> None:
+        lines = shop.file(table).read_text().splitlines()
+        rows = [",".join(change(line.split(","))) for line in lines]
+        shop.file(table).write_text("\n".join(rows) + "\n")
+
+    return changed
+
+
+def rewrite(table: str, change: Callable[[bytes], bytes]) -> Change:
+    return lambda shop: shop.change(table, change)
+
+
+def as_file(table: str, ending: str, content: Callable[[bytes], bytes]) -> Change:
+    def changed(shop: InputFolder) -> None:
+        data = shop.file(table).read_bytes()
+        shop.file(table).unlink()
+        shop.file(table, ending).write_bytes(content(data))
+
+    return changed
+
+
+def days_first(content: bytes) -> bytes:
+    return content.replace(b"2024-", b"10/01/2024 ")
+
+
+# name: what is done, what the message says beside the file's name
+FILE_FAULTS: dict[str, tuple[str, Change, str]] = {
+    "empty file": ("orders", rewrite("orders", lambda _: b""), "is empty.*Export it again"),
+    "empty compressed file": ("orders", as_file("orders", ".csv.gz", lambda _: b""), "is empty"),
+    "nothing but a line end": ("orders", rewrite("orders", lambda _: b"\n"), "is empty"),
+    "cut compressed file": (
+        "orders",
+        as_file("orders", ".csv.gz", lambda data: gzip.compress(data * 50)[:-20]),
+        "cut off or damaged.*Copy it again.*gzip -t",
+    ),
+    "damaged compressed file": (
+        "orders",
+        as_file("orders", ".csv.gz", lambda data: gzip.compress(data)[:60] + b"x" * 30 + gzip.compress(data)[90:]),
+        "cut off or damaged|cannot be unpacked",
+    ),
+    "plain text called compressed": ("orders", as_file("orders", ".csv.gz", lambda data: data), "name it .csv"),
+    "compressed file called plain": ("orders", rewrite("orders", gzip.compress), "name it .csv.gz"),
+    "semicolons": ("orders", rewrite("orders", lambda data: data.replace(b",", b";")), "semicolons.*with commas"),
+    "tabs": ("orders", rewrite("orders", lambda data: data.replace(b",", b"\t")), "tabs.*with commas"),
+    "missing column": ("sellers", header("sellers", lambda cells: cells[:-1]), "lacks the column seller_state"),
+    "column named twice": ("sellers", header("sellers", lambda cells: [*cells, cells[-1]]), "seller_state more than"),
+    "no line of column names": (
+        "sellers",
+        rewrite("sellers", lambda data: data.split(b"\n", 1)[1]),
+        "lacks the column seller_id",
+    ),
+    "dates of another form": ("orders", rewrite("orders", days_first), "not one of the 12 values .*YYYY-MM-DD"),
+    "CSV called Parquet": ("sellers", as_file("sellers", ".parquet", lambda data: data), "not a Parquet file"),
+    "cut Parquet": ("sellers", as_file("sellers", ".parquet", lambda data: b"PAR1" + data), "not a Parquet file"),
+    "Parquet called CSV": ("sellers", rewrite("sellers", lambda data: b"PAR1" + data), "name it .parquet"),
+    "spreadsheet called CSV": ("sellers", rewrite("sellers", lambda data: b"PK\x03\x04" + data), "save the sheet"),
+    "table there twice": (
+        "sellers",
+        lambda shop: shop.file("sellers", ".csv.gz").touch(),
+        "keep one of them",
+    ),
+    "table missing": ("sellers", lambda shop: shop.file("sellers").unlink(), "lacks olist_sellers_dataset"),
+}
+
+
+@pytest.mark.parametrize("fault", FILE_FAULTS)
+def test_a_file_that_cannot_be_used_is_refused_by_name_with_the_cure(
+    shop: InputFolder, intact: InputFolder, fault: str
+) -> None:
+    table, change, message = FILE_FAULTS[fault]
+    change(shop)
+    stem = next(candidate.stem for candidate in TABLES if candidate.name == table)
+    with pytest.raises(InputError, match=message) as refusal:
+        shop.load()
+    assert stem in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
+    # what was landed before is still there
+    assert shop.rows(table) == intact.rows(table)
+
+
+def mark(data: bytes) -> bytes:
+    return b"\xef\xbb\xbf" + data
+
+
+def quoted(data: bytes) -> bytes:
+    rows = [line.split(b",") for line in data.splitlines()]
+    return b"".join(b",".join(b'"' + cell + b'"' for cell in row) + b"\n" for row in rows)
+
+
+# name: what is done; the landing must be that of the intact shop
+HARMLESS: dict[str, tuple[str, Change]] = {
+    "byte order mark": ("order_reviews", rewrite("order_reviews", mark)),
+    "CRLF": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\r\n"))),
+    "line ends of both kinds": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\r\n", 2))),
+    "carriage returns alone": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\r"))),
+    "blank lines": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\n\n") + b"\n\n")),
+    "no line end at the end": ("order_reviews", rewrite("order_reviews", lambda data: data.rstrip(b"\n"))),
+    "every cell quoted": ("sellers", rewrite("sellers", quoted)),
+    "columns in another order": ("sellers", header("sellers", lambda cells: cells[::-1])),
+    "a column more": ("sellers", header("sellers", lambda cells: ["extra", *cells])),
+    "spaces in the line of column names": (
+        "sellers",
+        rewrite("sellers", lambda data: data.replace(b"seller_city", b" seller_city ", 1)),
+    ),
+    "compressed": ("order_reviews", as_file("order_reviews", ".csv.gz", gzip.compress)),
+    "Latin-1": ("order_reviews", rewrite("order_reviews", lambda data: data.decode().encode("latin-1"))),
+    "UTF-16": ("order_reviews", rewrite("order_reviews", lambda data: data.decode().encode("utf-16"))),
+    "whole numbers written as 5.0": ("order_reviews", rewrite("order_reviews", lambda d: d.replace(b",5,", b",5.0,"))),
+    "money with float noise": (
+        "order_payments",
+        rewrite("order_payments", lambda data: data.replace(b"15.50", b"15.500000000000002", 1)),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", HARMLESS)
+def test_another_form_of_the_same_file_lands_the_same(shop: InputFolder, intact: InputFolder, form: str) -> None:
+    table, change = HARMLESS[form]
+    change(shop)
+    books = shop.load()
+    assert shop.rows(table) == intact.rows(table)
+    assert books[table].quarantined_rows == 0
+
+
+def test_latin_1_is_said(shop: InputFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.change("order_reviews", lambda data: data.decode().encode("latin-1"))
+    shop.load()
+    assert "Latin-1" in capsys.readouterr().err
+    assert "São João, ótimo" in {row[4] for row in shop.rows("order_reviews")}
+
+
+def test_damaged_bytes_in_utf_8_cost_their_row_only(shop: InputFolder) -> None:
+    shop.change(
+        "order_reviews", lambda data: data + NEW_REVIEW.format(1, "b\0d").encode().replace(b"\0", b"\xe9") + b"\n"
+    )
+    books = shop.load()
+    assert books["order_reviews"].quarantined_rows == 1
+    [(*_, reason, raw)] = shop.quarantine()
+    assert "not UTF-8" in reason and "b\\xe9d" in raw
+
+
+def test_an_unclosed_quote_swallows_no_row(shop: InputFolder, intact: InputFolder) -> None:
+    # after line 1 of the data, long before the next quote of the file
+    shop.change(
+        "order_reviews",
+        lambda data: b"\n".join(
+            [*data.split(b"\n")[:2], NEW_REVIEW.format(5, '"never closed').encode(), *data.split(b"\n")[2:]]
+        ),
+    )
+    books = shop.load()
+    assert books["order_reviews"].quarantined_rows == 1
+    assert shop.rows("order_reviews") == intact.rows("order_reviews")
+    [(_, _, line, key, reason, _)] = shop.quarantine()
+    assert (line, key) == (3, "new-review / order-00001") and "a quote is opened" in reason
+
+
+def test_a_very_long_line_costs_itself_only(shop: InputFolder, intact: InputFolder) -> None:
+    shop.append("order_reviews", NEW_REVIEW.format(5, "x" * 3_000_000), NEW_REVIEW.format(9, "after"))
+    books = shop.load()
+    assert books["order_reviews"].quarantined_rows == 2
+    assert shop.rows("order_reviews") == intact.rows("order_reviews")
+    assert {reason.split(" ")[0] for *_, reason, _ in shop.quarantine()} == {"longer", "review_score:"}
+    assert max(len(raw) for *_, raw in shop.quarantine()) <= 10_000
+
+
+def test_exact_repeats_are_dropped_and_counted_but_observations_stay(shop: InputFolder, intact: InputFolder) -> None:
+    shop.change("order_items", lambda data: data + data.split(b"\n", 1)[1])
+    shop.change("geolocation", lambda data: data + data.split(b"\n", 1)[1])
+    books = shop.load()
+    assert books["order_items"].repeated_rows == books["order_items"].landed_rows == 24
+    assert shop.rows("order_items") == intact.rows("order_items")
+    assert books["geolocation"].landed_rows == 2 * len(intact.rows("geolocation"))
+
+
+def test_rows_of_one_key_that_disagree_are_all_set_aside_equal_ones_among_them_too(shop: InputFolder) -> None:
+    rows = [NEW_PAYMENT.format(9, value) for value in ("1.00", "1.00", "2.00")]
+    shop.append("order_payments", *rows)
+    assert shop.load()["order_payments"].quarantined_rows == 3
+
+
+@pytest.mark.parametrize("column", ["price", "shipping_limit_date", "order_item_id"])
+def test_a_parquet_column_of_another_type_is_read_or_refused_like_text(
+    shop: InputFolder, intact: InputFolder, column: str
+) -> None:
+    file = shop.file("order_items")
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""COPY (
+                SELECT * REPLACE (CASE WHEN order_id = 'order-00003' THEN 'junk' ELSE "{column}" END AS "{column}")
+            FROM read_csv('{file}', all_varchar = true)) TO '{shop.file("order_items", ".parquet")}'"""
+        )
+    file.unlink()
+    books = shop.load()
+    assert books["order_items"].quarantined_rows == 2
+    assert shop.rows("order_items") == [row for row in intact.rows("order_items") if row[0] != "order-00003"]
+    assert {line for _, _, line, *_ in shop.quarantine()} == {5, 6}
+
+
+def test_faults_are_many() -> None:
+    """Forty kinds of fault at the least."""
+    assert len(ROW_FAULTS) + len(FILE_FAULTS) + len(HARMLESS) >= 40

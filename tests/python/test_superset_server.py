@@ -1,0 +1,558 @@
+"""A running Superset on the published warehouse: every chart's numbers, who may do what, start and publish."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import shutil
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import requests
+import yaml
+from builds import ROOT, published_file
+from requests.adapters import HTTPAdapter
+from superset_process import Person, Server, run_in_superset, server_for
+from test_superset_assets import compiled, of_kind
+from test_superset_connection import ATTACKS
+
+pytestmark = pytest.mark.superset
+
+ROW_LEVEL = {"customer_360", "quarantine"}
+PRECISE = 9
+
+
+@pytest.fixture
+def server(published_warehouse: Path) -> Server:
+    return server_for(published_warehouse)
+
+
+# --- numbers
+
+
+def expected_rows(dataset: dict[str, Any], query: dict[str, Any], warehouse: Path) -> list[tuple[Any, ...]]:
+    """Answer a chart's question with SQL of our own on the published file: its metrics, group by group."""
+    columns = {one["column_name"]: one["expression"] or f'"{one["column_name"]}"' for one in dataset["columns"]}
+    metrics = {one["metric_name"]: one["expression"] for one in dataset["metrics"]}
+    groups = []
+    for column in query["columns"]:
+        expression = columns[column if isinstance(column, str) else column["label"]]
+        grain = None if isinstance(column, str) else column.get("timeGrain")
+        groups.append(f"date_trunc('month', {expression})" if grain == "P1M" else f"({expression})")
+        assert grain in (None, "P1M")
+    conditions = [query["extras"]["where"]] if query["extras"]["where"] else []
+    for one in query["filters"]:
+        if one["op"] == "IS TRUE":
+            conditions.append(f"({columns[one['col']]})")
+        else:
+            assert (one["op"], one["val"]) == ("TEMPORAL_RANGE", "No filter")
+    shown = [metrics[name] for name in query["metrics"]]
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    grouped = f" group by {', '.join(groups)}" if groups and shown else ""
+    sql = f"select {', '.join(shown or groups)} from {dataset['schema']}.{dataset['table_name']}{where}{grouped}"
+    with duckdb.connect(str(published_file(warehouse).resolve()), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def comparable(value: Any) -> Any:
+    """Bring a number of DuckDB and one of JSON to one form."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    with contextlib.suppress(TypeError, ValueError):
+        return float(f"{float(value):.{PRECISE}g}")
+    return None
+
+
+def test_every_chart_shows_what_sql_on_the_marts_says(server: Server) -> None:
+    files = compiled(server.warehouse)
+    datasets = {dataset["uuid"]: dataset for dataset in of_kind(files, "datasets")}
+    specs = {chart["uuid"]: chart for chart in of_kind(files, "charts")}
+    admin = server.person("Admin")
+    listed = admin.listed("chart")
+    assert {chart["uuid"] for chart in listed} >= set(specs)
+    wrong = []
+    for chart in listed:
+        if chart["uuid"] not in specs:
+            continue
+        spec = specs[chart["uuid"]]
+        answer = admin.get(f"/api/v1/chart/{chart['id']}/data/?force=true")
+        assert answer.status_code == 200, (chart["slice_name"], answer.text[:500])
+        for query, result in zip(json.loads(spec["query_context"])["queries"], answer.json()["result"], strict=True):
+            assert result["rowcount"] > 0, f"{chart['slice_name']} is empty"
+            if not query["metrics"]:
+                continue
+            own = [
+                tuple(map(comparable, row))
+                for row in expected_rows(datasets[spec["dataset_uuid"]], query, server.warehouse)
+            ]
+            shown = [tuple(comparable(row[name]) for name in query["metrics"]) for row in result["data"]]
+            limit = query["row_limit"]
+            agree = sorted(shown, key=str) == sorted(own, key=str) if len(own) <= limit else set(shown) <= set(own)
+            if not agree:
+                wrong.append((chart["slice_name"], sorted(shown, key=str)[:3], sorted(own, key=str)[:3]))
+    assert wrong == []
+
+
+def test_a_filter_changes_the_numbers_as_sql_says(server: Server) -> None:
+    """Ask one chart of each dashboard as the browser does when a filter is set."""
+    admin = server.person("Admin")
+    files = compiled(server.warehouse)
+    datasets = {dataset["uuid"]: dataset for dataset in of_kind(files, "datasets")}
+    numbers = {chart["uuid"]: chart["id"] for chart in admin.listed("chart")}
+    specs = {chart["uuid"]: chart for chart in of_kind(files, "charts")}
+    checked = set()
+    for dashboard in of_kind(files, "dashboards"):
+        for one in dashboard["metadata"]["native_filter_configuration"]:
+            if one["filterType"] != "filter_select":
+                continue
+            placed = [
+                node["meta"]
+                for node in dashboard["position"].values()
+                if isinstance(node, dict)
+                and node.get("type") == "CHART"
+                and node["meta"]["chartId"] not in one["scope"]["excluded"]
+            ]
+            for meta in placed:
+                spec = specs[meta["uuid"]]
+                dataset = datasets[spec["dataset_uuid"]]
+                (query, *_) = json.loads(spec["query_context"])["queries"]
+                if not query["metrics"] or (any(one_filter["op"] == "IS TRUE" for one_filter in query["filters"])):
+                    continue
+                name = one["targets"][0]["column"]["name"]
+                expression = next(
+                    column["expression"] or f'"{name}"'
+                    for column in dataset["columns"]
+                    if column["column_name"] == name
+                )
+                with duckdb.connect(str(published_file(server.warehouse).resolve()), read_only=True) as connection:
+                    table = f"{dataset['schema']}.{dataset['table_name']}"
+                    (value,) = connection.execute(f"select max({expression}) from {table}").fetchone() or (None,)
+                request = json.loads(spec["query_context"])
+                request["datasource"] = {"id": dataset_number(server, dataset["uuid"]), "type": "table"}
+                request["form_data"]["slice_id"] = numbers[meta["uuid"]]
+                narrowed = {**query, "filters": [*query["filters"], {"col": name, "op": "IN", "val": [value]}]}
+                request["queries"] = [narrowed]
+                answer = admin.post("/api/v1/chart/data", json=request)
+                assert answer.status_code == 200, answer.text[:500]
+                data = answer.json()["result"][0]["data"]
+                shown = sorted((tuple(comparable(row[m]) for m in query["metrics"]) for row in data), key=str)
+                literal = "'" + str(value).replace("'", "''") + "'"
+                where = f"({expression}) = {literal}"
+                before = query["extras"]["where"]
+                asked = {**query, "extras": {"where": f"{before} and {where}" if before else where}}
+                own = [tuple(map(comparable, row)) for row in expected_rows(dataset, asked, server.warehouse)]
+                if len(own) <= query["row_limit"]:
+                    assert shown == sorted(own, key=str), (
+                        dashboard["dashboard_title"],
+                        spec["slice_name"],
+                        one["name"],
+                    )
+                checked.add(dashboard["dashboard_title"])
+                break
+    assert len(checked) >= 8, checked
+
+
+def dataset_number(server: Server, uuid: str) -> int:
+    found = [one["id"] for one in server.person("Admin").listed("dataset") if one["uuid"] == uuid]
+    assert found
+    return int(found[0])
+
+
+# --- who may do what
+
+
+def numbers_by_title(server: Server) -> dict[str, int]:
+    return {one["dashboard_title"]: one["id"] for one in server.person("Admin").listed("dashboard")}
+
+
+def datasets_by_name(server: Server) -> dict[str, int]:
+    return {one["table_name"]: one["id"] for one in server.person("Admin").listed("dataset")}
+
+
+def ask_chart_data(
+    server: Server, role: str, dataset: int, columns: list[str], dashboard: int | None
+) -> requests.Response:
+    """Ask for columns of a dataset, row by row, in the name of a dashboard."""
+    form: dict[str, Any] = {"slice_id": 1}
+    if dashboard:
+        form["dashboardId"] = dashboard
+    request = {
+        "datasource": {"id": dataset, "type": "table"},
+        "queries": [{"columns": columns, "metrics": [], "row_limit": 5, "filters": [], "extras": {}}],
+        "form_data": form,
+        "result_format": "json",
+        "result_type": "full",
+    }
+    where = f"?dashboard_id={dashboard}" if dashboard else ""
+    return server.person(role).post(f"/api/v1/chart/data{where}", json=request)
+
+
+def refused(answer: requests.Response) -> bool:
+    """Whether an answer gives nothing away: an error, an empty list, or the form to log in."""
+    if answer.status_code in (400, 401, 403, 404, 405, 422):
+        return True
+    if "/login/" in answer.url:
+        return True
+    with contextlib.suppress(ValueError):
+        content = answer.json()
+        return content.get("count") == 0 or content.get("errors") is not None
+    return False
+
+
+FORBIDDEN_GETS = [
+    "/api/v1/database/",
+    "/api/v1/database/1",
+    "/api/v1/database/1/schemas/",
+    "/api/v1/database/1/tables/?q=(schema_name:marts)",
+    "/api/v1/dataset/",
+    "/api/v1/dataset/{private}",
+    "/api/v1/dataset/distinct/table_name",
+    "/api/v1/dataset/export/?q=!({private})",
+    "/api/v1/chart/export/?q=!(1)",
+    "/api/v1/dashboard/export/?q=!(1)",
+    "/api/v1/database/export/?q=!(1)",
+    "/api/v1/assets/export/",
+    "/api/v1/query/",
+    "/api/v1/saved_query/",
+    "/api/v1/log/",
+    "/api/v1/rowlevelsecurity/",
+    "/api/v1/security/users/",
+    "/api/v1/security/roles/",
+    "/api/v1/sqllab/",
+    "/api/v1/dashboard/{lists}",
+    "/api/v1/dashboard/{lists}/charts",
+    "/api/v1/dashboard/{lists}/datasets",
+    "/api/v1/datasource/table/{private}/column/customer_id/values/",
+    "/sqllab/",
+    "/users/list/",
+    "/roles/list/",
+    "/superset/dashboard/{lists}/",
+]
+FORBIDDEN_POSTS = [
+    ("/api/v1/database/", {"database_name": "x", "sqlalchemy_uri": "duckdb:////tmp/x.duckdb"}),
+    ("/api/v1/database/test_connection/", {"sqlalchemy_uri": "sqlite:////etc/passwd"}),
+    ("/api/v1/dataset/", {"database": 1, "schema": "marts", "table_name": "dim_customers"}),
+    ("/api/v1/dataset/get_or_create/", {"database_id": 1, "schema": "marts", "table_name": "customer_rfm"}),
+    ("/api/v1/dashboard/", {"dashboard_title": "x"}),
+    ("/api/v1/chart/", {"slice_name": "x", "datasource_id": 1, "datasource_type": "table", "viz_type": "table"}),
+    ("/api/v1/sqllab/execute/", {"database_id": 1, "sql": "select 1", "client_id": "abc"}),
+    ("/api/v1/security/users/", {"username": "x", "password": "x", "roles": [1]}),
+    ("/api/v1/sqllab/estimate/", {"database_id": 1, "sql": "select 1"}),
+]
+
+
+@pytest.mark.parametrize("role", ["Stakeholder", "Marketing", ""])
+def test_people_without_sql_reach_nothing_but_their_dashboards(server: Server, role: str) -> None:
+    person = server.person(role)
+    dashboards, datasets = numbers_by_title(server), datasets_by_name(server)
+    marks = {"private": datasets["customer_360"], "lists": dashboards["Action lists"]}
+    addresses = [address.format(**marks) for address in FORBIDDEN_GETS]
+    if role == "Marketing":
+        addresses = [one for one in addresses if f"dashboard/{marks['lists']}" not in one]
+    answered = [address for address in addresses if not refused(person.get(address))]
+    answered += [address for address, body in FORBIDDEN_POSTS if not refused(person.post(address, json=body))]
+    for dashboard in dashboards.values():
+        for answer in (
+            person.session.put(
+                f"{server.base}/api/v1/dashboard/{dashboard}", json={"dashboard_title": "x"}, timeout=60
+            ),
+            person.session.delete(f"{server.base}/api/v1/dashboard/{dashboard}", timeout=60),
+        ):
+            if not refused(answer):
+                answered.append(f"change of dashboard {dashboard}")
+    assert answered == []
+
+
+def test_stakeholders_see_eight_dashboards_and_no_person(server: Server) -> None:
+    dashboards, datasets = numbers_by_title(server), datasets_by_name(server)
+    stakeholder = server.person("Stakeholder")
+    seen = {one["dashboard_title"] for one in stakeholder.listed("dashboard")}
+    assert seen == set(dashboards) - {"Action lists"}
+    for table, number in datasets.items():
+        for dashboard in [None, *dashboards.values()]:
+            answer = ask_chart_data(server, "Stakeholder", number, ["customer_id"], dashboard)
+            assert refused(answer), (table, dashboard, answer.text[:300])
+        if table in ROW_LEVEL:
+            columns = {"customer_360": "zip_code_prefix", "quarantine": "raw_row"}[table]
+            for dashboard in dashboards.values():
+                assert refused(ask_chart_data(server, "Stakeholder", number, [columns], dashboard)), (table, dashboard)
+
+
+def test_a_dashboard_shows_its_charts_to_its_audience_only(server: Server) -> None:
+    dashboards, datasets = numbers_by_title(server), datasets_by_name(server)
+    admin = server.person("Admin")
+    for role, allowed in {"Stakeholder": False, "Marketing": True, "Analyst": True, "": False}.items():
+        for title, dataset, column, open_to_all in (
+            ("Action lists", "customer_360", "rfm_segment", False),
+            ("Shop overview", "daily_sales", "customer_state", True),
+        ):
+            charts = admin.get(f"/api/v1/dashboard/{dashboards[title]}/charts").json()["result"]
+            using = [one for one in charts if one["form_data"]["datasource"] == f"{datasets[dataset]}__table"]
+            request = {
+                "datasource": {"id": datasets[dataset], "type": "table"},
+                "queries": [{"columns": [column], "metrics": [], "row_limit": 5, "filters": [], "extras": {}}],
+                "form_data": {"slice_id": using[0]["id"], "dashboardId": dashboards[title]},
+                "result_format": "json",
+                "result_type": "full",
+            }
+            answer = server.person(role).post(f"/api/v1/chart/data?dashboard_id={dashboards[title]}", json=request)
+            expected = allowed or (open_to_all and role != "")
+            assert (answer.status_code == 200) is expected, (role, title, answer.status_code, answer.text[:300])
+
+
+def test_analysts_read_marts_in_sql_lab_and_no_attack_passes(server: Server, tmp_path: Path) -> None:
+    analyst = server.person("Analyst")
+    database = server.database()
+    good = analyst.sql("select count(*) as orders from marts.fct_orders", database)
+    assert good.status_code == 200, good.text[:500]
+    assert good.json()["data"][0]["orders"] > 0
+    served = published_file(server.warehouse).resolve()
+    before = served.stat().st_mtime_ns, served.stat().st_size
+    passed = []
+    for attack in ATTACKS:
+        answer = analyst.sql(attack.format(warehouse=served, folder=tmp_path), database)
+        if answer.status_code == 200:
+            passed.append(attack)
+    assert passed == []
+    assert list(tmp_path.iterdir()) == []
+    assert (served.stat().st_mtime_ns, served.stat().st_size) == before
+    for address, body in (
+        ("/api/v1/database/", {"database_name": "x", "sqlalchemy_uri": f"duckdb:///{tmp_path}/x.duckdb"}),
+        ("/api/v1/security/users/", {"username": "x", "password": "x", "roles": [1]}),
+    ):
+        assert refused(analyst.post(address, json=body)), address
+
+
+def test_a_regional_manager_sees_one_state(server: Server) -> None:
+    made = server.command("add-user", "regional", "--role", "Stakeholder", "--state", "sp")
+    assert made.returncode == 0, made.stderr[-2000:]
+    word = re.search(r"Password\s+(\S+)", made.stdout)
+    assert word
+    manager = Person(server.base, "regional", word.group(1))
+    dashboards, datasets = numbers_by_title(server), datasets_by_name(server)
+    charts = server.person("Admin").get(f"/api/v1/dashboard/{dashboards['Shop overview']}/charts").json()["result"]
+    for table in ("daily_sales", "segment_summary", "delivery_performance", "review_scores", "category_sales"):
+        using = [one for one in charts if one["form_data"]["datasource"] == f"{datasets[table]}__table"]
+        request = {
+            "datasource": {"id": datasets[table], "type": "table"},
+            "queries": [
+                {"columns": ["customer_state"], "metrics": [], "row_limit": 100, "filters": [], "extras": {}},
+            ],
+            "form_data": {"slice_id": using[0]["id"], "dashboardId": dashboards["Shop overview"]},
+            "result_format": "json",
+            "result_type": "full",
+        }
+        answer = manager.post(f"/api/v1/chart/data?dashboard_id={dashboards['Shop overview']}", json=request)
+        assert answer.status_code == 200, answer.text[:300]
+        assert {row["customer_state"] for row in answer.json()["result"][0]["data"]} == {"SP"}, table
+
+
+def test_pages_carry_a_strict_policy_and_the_cookie_is_guarded(server: Server) -> None:
+    answer = requests.get(f"{server.base}/login/", timeout=60)
+    policy = dict(
+        part.strip().split(" ", 1)
+        for part in answer.headers["Content-Security-Policy"].split(";")
+        if " " in part.strip()
+    )
+    for name in ("default-src", "connect-src", "img-src", "script-src", "font-src", "form-action", "frame-ancestors"):
+        assert "'self'" in policy[name]
+        assert "http" not in policy[name] and "*" not in policy[name], policy[name]
+    assert "unsafe" not in policy["script-src"]
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
+    # A request that changes something needs the token.
+    bare = requests.Session()
+    bare.cookies.update(server.person("Admin").session.cookies)
+    assert bare.post(f"{server.base}/api/v1/dashboard/", json={"dashboard_title": "x"}, timeout=60).status_code == 400
+
+
+def test_secrets_are_generated_and_private(server: Server) -> None:
+    assert stat.S_IMODE(server.home.stat().st_mode) == 0o700
+    for name in ("secret_key", "admin_password"):
+        path = server.home / name
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert len(path.read_text().strip()) >= 20
+    for word in ("admin", "password", "superset"):
+        form = requests.post(f"{server.base}/login/", data={"username": "admin", "password": word}, timeout=60)
+        assert "/login/" in form.url or form.status_code >= 400
+
+
+class FromAddress(HTTPAdapter):
+    """Speak from another address of the loopback, whose attempts are counted apart."""
+
+    def init_poolmanager(self, *given: Any, **more: Any) -> None:
+        super().init_poolmanager(*given, **{**more, "source_address": ("127.0.0.7", 0)})
+
+
+def test_guessing_passwords_is_slowed_down(server: Server) -> None:
+    session = requests.Session()
+    session.mount("http://", FromAddress())
+    page = session.get(f"{server.base}/login/", timeout=60).text
+    token = re.search(r'csrf_token(?:"|&#34;)[^A-Za-z0-9]*(?:value="|:\s*(?:"|&#34;))([^"&]+)', page)
+    data = {"username": "admin", "password": "guess", "csrf_token": token.group(1) if token else ""}
+    codes = [
+        session.post(f"{server.base}/login/", data=data, allow_redirects=False, timeout=60).status_code
+        for _ in range(130)  # both workers count for themselves
+    ]
+    assert 429 in codes
+
+
+# --- start, again and again
+
+
+def metadata_state(home: Path) -> dict[str, Any]:
+    """Return what the assets left in Superset's metadata: ids, and when they were last changed."""
+    with contextlib.closing(sqlite3.connect(home / "metadata.db")) as connection:
+        return {
+            table: connection.execute(f"select id, uuid, changed_on from {table} order by id").fetchall()
+            for table in ("dashboards", "slices", "tables", "dbs")
+        } | {
+            table: connection.execute(f"select count(*) from {table}").fetchall()
+            for table in ("table_columns", "sql_metrics", "ab_role", "ab_permission_view_role")
+        }
+
+
+def test_a_second_start_does_nothing_it_need_not(server: Server) -> None:
+    before = metadata_state(server.home)
+    again = server.command("start")
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "already running" in again.stderr
+    assert "dashboards  " not in again.stderr
+    assert metadata_state(server.home) == before
+
+
+def test_importing_again_keeps_counts_and_ids(server: Server) -> None:
+    before = metadata_state(server.home)
+    again = server.command("bootstrap", "--force")
+    assert again.returncode == 0, again.stderr[-2000:]
+    after = metadata_state(server.home)
+    for table in ("dashboards", "slices", "tables", "dbs"):
+        assert [row[:2] for row in after[table]] == [row[:2] for row in before[table]], table
+    for table in ("table_columns", "sql_metrics", "ab_role", "ab_permission_view_role"):
+        assert after[table] == before[table], table
+
+
+def test_what_left_the_assets_disappears_and_peoples_own_work_stays(server: Server, tmp_path: Path) -> None:
+    analyst, admin = server.person("Analyst"), server.person("Admin")
+    own = analyst.post("/api/v1/dashboard/", json={"dashboard_title": "My own"})
+    assert own.status_code == 201, own.text[:300]
+    assets = tmp_path / "assets"
+    shutil.copytree(ROOT / "superset" / "assets", assets)
+    gone = yaml.safe_load((assets / "shop_overview" / "charts" / "orders.yaml").read_text())
+    (assets / "shop_overview" / "charts" / "orders.yaml").unlink()
+    board = assets / "shop_overview" / "dashboard.yaml"
+    board.write_text(re.sub(r"\borders: 3, ", "", board.read_text(), count=1))
+    code = f"""
+import pathlib, settings
+settings.ASSETS = pathlib.Path({str(assets)!r})
+import bootstrap
+print(str(bootstrap.run()).lower())
+"""
+    try:
+        assert run_in_superset(code, server.warehouse, server.home) is True
+        titles = [chart["slice_name"] for chart in admin.listed("chart")]
+        assert gone["title"] not in titles
+        assert "My own" in numbers_by_title(server)
+    finally:
+        back = server.command("bootstrap")
+    assert back.returncode == 0, back.stderr[-2000:]
+    assert gone["title"] in [chart["slice_name"] for chart in admin.listed("chart")]
+    assert "My own" in numbers_by_title(server)
+    analyst.session.delete(f"{server.base}/api/v1/dashboard/{own.json()['id']}", timeout=60)
+
+
+# --- publish
+
+
+@contextlib.contextmanager
+def swapped(warehouse: Path, change: str) -> Iterator[None]:
+    """Publish a changed copy of the current build the way publish does, and put the old one back afterwards."""
+    link = warehouse / "current"
+    old = link.readlink()
+    build = warehouse / "builds" / "changed-by-a-test"
+    shutil.copytree(link.resolve(), build)
+    for path in (build, build / "warehouse.duckdb"):
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)
+    with duckdb.connect(str(build / "warehouse.duckdb")) as connection:
+        connection.execute(change)
+
+    def point_to(target: Path) -> None:
+        fresh = warehouse / "current.test"
+        fresh.symlink_to(target)
+        fresh.replace(link)
+
+    point_to(build.relative_to(warehouse))
+    try:
+        yield
+    finally:
+        point_to(old)
+        shutil.rmtree(build)
+
+
+def test_a_publish_is_seen_at_once_and_no_request_fails(server: Server) -> None:
+    admin = server.person("Admin")
+    dataset = datasets_by_name(server)["build_info"]
+    request = {
+        "datasource": {"id": dataset, "type": "table"},
+        "queries": [{"columns": ["raw_orders"], "metrics": [], "row_limit": 5, "filters": [], "extras": {}}],
+        "form_data": {},
+        "result_format": "json",
+        "result_type": "full",
+    }
+
+    def shown() -> int:
+        answer = admin.post("/api/v1/chart/data", json=request)
+        assert answer.status_code == 200, answer.text[:300]
+        return int(answer.json()["result"][0]["data"][0]["raw_orders"])
+
+    before = shown()
+    assert before != 424_242
+    failures: list[str] = []
+    seen: list[tuple[float, int]] = []
+    done = threading.Event()
+    charts = [chart["id"] for chart in admin.listed("chart")][:12]
+
+    def click(offset: int) -> None:
+        turn = offset
+        while not done.is_set():
+            turn += 1
+            try:
+                if turn % 2:
+                    asked_at = time.monotonic()
+                    seen.append((asked_at, shown()))
+                else:
+                    answer = admin.get(f"/api/v1/chart/{charts[turn % len(charts)]}/data/?force=true")
+                    if answer.status_code != 200:
+                        failures.append(answer.text[:300])
+            except (AssertionError, requests.RequestException) as error:
+                failures.append(str(error))
+
+    clickers = [threading.Thread(target=click, args=(offset,)) for offset in range(4)]
+    for clicker in clickers:
+        clicker.start()
+    try:
+        time.sleep(3)
+        with swapped(server.warehouse, "update marts.build_info set raw_orders = 424242"):
+            published = time.monotonic()
+            time.sleep(5)
+        taken_back = time.monotonic()
+        time.sleep(4)
+    finally:
+        done.set()
+        for clicker in clickers:
+            clicker.join()
+    assert failures == []
+    # Asked after the publish: the new build. Asked after it was taken back: the old one.
+    assert {value for at, value in seen if published < at < taken_back - 1} == {424_242}
+    assert {value for at, value in seen if at > taken_back} == {before}
