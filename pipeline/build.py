@@ -200,7 +200,8 @@ def run_dbt(command: Sequence[str], variables: str | None = None) -> None:
             DuckDBConnectionManager.close_all_connections()
         if outcome.exception is not None:
             raise BuildError(str(outcome.exception)) from outcome.exception
-        results = getattr(outcome.result, "results", [])
+        # dbt lists the exposures too, and does nothing for them
+        results = [result for result in getattr(outcome.result, "results", []) if not result.status.endswith("no-op")]
         note_results(results)
         this.result = _summary(results)
         if not outcome.success:
