@@ -527,5 +527,6 @@ def adjust(p_values: Floats) -> Floats:
     tested = np.flatnonzero(~np.isnan(p_values))
     descending = tested[np.argsort(-p_values[tested], kind="stable")]
     ranks = np.arange(tested.size, 0, -1)
-    adjusted[descending] = np.minimum(1.0, np.minimum.accumulate(p_values[descending] * tested.size / ranks))
+    # a factor of 1 or more in a form that rounds to nothing less: p * n / n can fall an ulp short of p
+    adjusted[descending] = np.minimum(1.0, np.minimum.accumulate(p_values[descending] * (tested.size / ranks)))
     return adjusted

@@ -172,6 +172,13 @@ def test_adjusted_p_values_are_scipys_and_skip_what_was_not_tested() -> None:
     assert np.isnan(adjusted[1])
 
 
+def test_adjusted_p_values_are_never_an_ulp_below_the_raw_ones() -> None:
+    draw = np.random.default_rng(1)
+    for size in range(1, 60):
+        raw = draw.uniform(size=size)
+        assert (statistics.adjust(raw) >= raw).all()
+
+
 NORMAL_SHIFT = 0.5
 EFFECTS: dict[str, tuple[Callable[..., Result], Draw, float]] = {
     "rank_correlation": (
