@@ -101,7 +101,7 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 define install
 echo "  environment: $(2) into $(1)" >&2; started=$$SECONDS
 rm -rf $(1) && $(UV) venv --quiet --no-python-downloads --python $$(.venv-uv/bin/python -c 'import sys; print(sys._base_executable)') $(1)
-$(UV) pip install --quiet --python $(1)/bin/python --require-hashes -r $(2)
+$(UV) pip install --quiet --compile-bytecode --python $(1)/bin/python --require-hashes -r $(2)
 touch $(1)/.installed; echo "  environment: $(1) ready in $$((SECONDS - started)) s" >&2
 endef
 .ONESHELL:

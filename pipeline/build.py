@@ -1,4 +1,4 @@
-"""Run dbt inside this process, and scoring beside it, on the build file."""
+"""Build the build file: dbt inside this process, and scoring beside it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import duckdb
 
 from pipeline import paths
-from pipeline.console import say, step
+from pipeline.console import say
+from pipeline.dbt_runner import Dbt
 from pipeline.errors import BuildError
-from pipeline.history import current, note_results
+from pipeline.history import current
 from pipeline.limits import check_quarantine
 from pipeline.load import Manifest, load
 from pipeline.locking import exclusive, inherited
@@ -23,10 +23,12 @@ from pipeline.settings import project_vars
 from pipeline.sql import name_of
 from pipeline.state import (
     BuildState,
+    are_unit_tests_passed,
     file_state,
     finished_build,
     forget_build,
     months_of,
+    note_unit_tests_passed,
     recipe_digest,
     remember_build,
 )
@@ -112,16 +114,20 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
         for leftover in (paths.build_file(), paths.build_file().with_name("build.duckdb.wal")):
             leftover.unlink(missing_ok=True)
     os.environ[WINDOW_VARIABLE] = since or ""
-    # unit tests try the code, which the build that is gone on with has tried already
-    build = ["build", *(["--exclude-resource-type", "unit_test"] if since is not None else []), *options]
+    # unit tests try the code on rows of their own: as long as it is the same, what they said holds
+    is_tried = since is not None or are_unit_tests_passed(recipe)
+    build = ["build", *(["--exclude-resource-type", "unit_test"] if is_tried else []), *options]
+    dbt = Dbt(variables)
     try:
         if with_scores:
-            run_dbt([*build, "--exclude", DOWNSTREAM_OF_SCORES], variables)
-            _score(variables, ())
+            tested = dbt.run([*build, "--exclude", DOWNSTREAM_OF_SCORES])
+            _score(dbt, (), with_unit_tests=not is_tried)
         else:
             if since is not None:
                 _forget_scores()
-            run_dbt(build, variables)
+            tested = dbt.run(build)
+        if "unit_test" in tested:
+            note_unit_tests_passed(recipe)
     finally:
         del os.environ[WINDOW_VARIABLE]
     check_measures(variables)
@@ -146,18 +152,19 @@ def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
         if (run := current()) is not None:
             run.is_worth_keeping = True
         forget_build()
-        _score(variables, options)
+        _score(Dbt(variables), options, with_unit_tests=False)
         remember_build(replace(before, with_scores=True, file=file_state()))
 
 
-def _score(variables: str | None, options: Sequence[str]) -> None:
+def _score(dbt: Dbt, options: Sequence[str], *, with_unit_tests: bool) -> None:
     # A process of its own: DuckDB lets one process write, and scikit-learn's memory is given back at its end.
     outcome = subprocess.run(
         [sys.executable, "-m", "scoring", *options], cwd=paths.PROJECT, check=False, pass_fds=inherited()
     )
     if outcome.returncode:
         raise BuildError(f"Scoring failed (exit code {outcome.returncode}); its message is above.")
-    run_dbt(["build", "--select", DOWNSTREAM_OF_SCORES], variables)
+    untried = [] if with_unit_tests else ["--exclude-resource-type", "unit_test"]
+    dbt.run(["build", "--select", DOWNSTREAM_OF_SCORES, *untried])
 
 
 def _forget_scores() -> None:
@@ -166,54 +173,3 @@ def _forget_scores() -> None:
         tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'scores'").fetchall()
         for (table,) in tables:
             connection.execute(f"DELETE FROM scores.{name_of(table)}")
-
-
-def run_dbt(command: Sequence[str], variables: str | None = None) -> None:
-    """Run one dbt command and tell its outcome in one line; failures are printed by dbt itself.
-
-    Raises
-    ------
-    BuildError
-        dbt could not run, or a model or test failed.
-    """
-    # Imported here: dbt takes two seconds to import, and most steps do without it.
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.cli.main import dbtRunner
-
-    os.chdir(paths.PROJECT)
-    watched = sys.stderr.isatty()
-
-    def on_event(event: Any) -> None:
-        if watched and event.info.name == "LogStartLine":
-            print(f"\r  {event.data.description[:100]:<100}", end="\r", file=sys.stderr, flush=True)
-
-    arguments = [*command, "--log-level", "warn", "--log-level-file", "info", "--no-use-colors"]
-    if variables:
-        arguments += ["--vars", variables]
-    with step(f"dbt {' '.join(command)}"[:60]) as this:
-        try:
-            outcome = dbtRunner(callbacks=[on_event]).invoke(arguments)
-        finally:
-            # dbt keeps the build file open until its process ends; scoring and publishing come before that
-            if DuckDBConnectionManager._ENV is not None:
-                DuckDBConnectionManager._ENV.close()
-            DuckDBConnectionManager.close_all_connections()
-        if outcome.exception is not None:
-            raise BuildError(str(outcome.exception)) from outcome.exception
-        # dbt lists the exposures too, and does nothing for them
-        results = [result for result in getattr(outcome.result, "results", []) if not result.status.endswith("no-op")]
-        note_results(results)
-        this.result = _summary(results)
-        if not outcome.success:
-            failed = [result for result in results if result.status in ("error", "fail")]
-            for result in failed:
-                say(f"    {result.status}: {result.node.unique_id}: {(result.message or '').strip()}")
-            raise BuildError(f"{len(failed)} of {len(results)} models and tests failed; nothing is published.")
-
-
-def _summary(results: Sequence[Any]) -> str:
-    kinds = [str(result.node.resource_type).rsplit(".", 1)[-1].lower() for result in results]
-    models, seeds = kinds.count("model"), kinds.count("seed")
-    warned = sum(result.status == "warn" for result in results)
-    text = f"{models} models, {seeds} seeds, {len(kinds) - models - seeds} tests"
-    return text + (f", {warned} WARNINGS" if warned else "")

@@ -123,10 +123,14 @@ def _copy_tables(target: Path) -> dict[str, int]:
             connection.execute(f'CREATE TABLE {name} AS FROM build.{schema}."{table}"')
             row = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
             counts[f"{schema}.{table}"] = int(row[0]) if row else 0
-            _comment(connection, name, described[schema, table])
         for table, rows in history.publish_tables(connection, "warehouse.quality").items():
             counts[f"quality.{table}"] = rows
-            _comment(connection, f"warehouse.quality.{table}", described["quality", table])
+        # together: each of these some thousand statements would wait for the disk on its own
+        connection.execute("BEGIN")
+        for copied in counts:
+            schema, table = copied.split(".")
+            _comment(connection, f'warehouse.{schema}."{table}"', described[schema, table])
+        connection.execute("COMMIT")
         connection.execute("DETACH warehouse")
     return counts
 

@@ -122,5 +122,20 @@ def inputs_digest(variables: str | None, with_scores: bool) -> str:
     return digest.hexdigest()
 
 
+def note_unit_tests_passed(recipe: str) -> None:
+    """Note that dbt's unit tests have passed with this code and these variables."""
+    _unit_tests_file().write_text(recipe)
+
+
+def are_unit_tests_passed(recipe: str) -> bool:
+    """Tell whether dbt's unit tests have passed with this code and these variables before."""
+    file = _unit_tests_file()
+    return file.exists() and file.read_text() == recipe
+
+
+def _unit_tests_file() -> Path:
+    return paths.warehouse_dir() / "unit_tests_passed"
+
+
 def _file() -> Path:
     return paths.warehouse_dir() / "build.json"

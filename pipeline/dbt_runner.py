@@ -1,0 +1,127 @@
+"""dbt inside this process: parsed once, run as often as a build needs it, its outcome told in a line each time."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from pipeline import paths
+from pipeline.console import say, step
+from pipeline.errors import BuildError
+from pipeline.history import note_results
+
+QUIET = ("--log-level", "warn", "--log-level-file", "info", "--no-use-colors")
+BROKEN_SHOWN = 5
+
+
+class Dbt:
+    """dbt with one set of variables; the project is parsed for the first command and kept for those that follow.
+
+    Parameters
+    ----------
+    variables : str, optional
+        dbt variables as YAML.
+    """
+
+    def __init__(self, variables: str | None = None) -> None:
+        self._settings = [*QUIET, *(["--vars", variables] if variables else [])]
+        self._manifest: Any = None
+
+    def run(self, command: Sequence[str]) -> set[str]:
+        """Run one dbt command and tell its outcome in one line; failures are printed by dbt itself.
+
+        Returns
+        -------
+        set of str
+            Kinds of what was run, such as ``model`` and ``unit_test``.
+
+        Raises
+        ------
+        BuildError
+            dbt could not run, or a model or test failed.
+        """
+        # Imported here: dbt takes more than a second to import, and most steps do without it.
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        os.chdir(paths.PROJECT)
+        with step(f"dbt {' '.join(command)}"[:60]) as this:
+            self._parse()
+            try:
+                outcome = self._invoke(command)
+            finally:
+                # dbt keeps the build file open until its process ends; scoring and publishing come before that
+                if DuckDBConnectionManager._ENV is not None:
+                    DuckDBConnectionManager._ENV.close()
+                DuckDBConnectionManager.close_all_connections()
+            # dbt lists the exposures too, and does nothing for them
+            results = [
+                result for result in getattr(outcome.result, "results", []) if not result.status.endswith("no-op")
+            ]
+            note_results(results)
+            this.result = _summary(results)
+            if not outcome.success:
+                failed = [result for result in results if result.status in ("error", "fail")]
+                for result in failed:
+                    say(f"    {result.status}: {result.node.unique_id}: {(result.message or '').strip()}")
+                    for row in _broken_rules(result):
+                        say(f"      {row}")
+                raise BuildError(f"{len(failed)} of {len(results)} models and tests failed; nothing is published.")
+        return {_kind(result) for result in results}
+
+    def _parse(self) -> None:
+        """Read the project; what did not change since the last time comes from dbt's own cache."""
+        if self._manifest is not None:
+            return
+        # without the JSON: every command writes it at its end, from the same manifest
+        self._manifest = self._invoke(["parse", "--no-write-json"]).result
+        # the manifest stays: the garbage collector need not look through it again and again
+        gc.collect()
+        gc.freeze()
+
+    def _invoke(self, command: Sequence[str]) -> Any:
+        from dbt.cli.main import dbtRunner
+
+        watched = sys.stderr.isatty()
+
+        def on_event(event: Any) -> None:
+            if watched and event.info.name == "LogStartLine":
+                print(f"\r  {event.data.description[:100]:<100}", end="\r", file=sys.stderr, flush=True)
+
+        outcome = dbtRunner(manifest=self._manifest, callbacks=[on_event]).invoke([*command, *self._settings])
+        if outcome.exception is not None:
+            raise BuildError(str(outcome.exception)) from outcome.exception
+        return outcome
+
+
+def _broken_rules(result: Any) -> list[str]:
+    """Tell what a failed test found: its first rows, and of each the first columns."""
+    sql = getattr(result.node, "compiled_code", None)
+    if _kind(result) != "test" or result.status != "fail" or not sql:
+        return []
+    try:
+        with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
+            found = connection.sql(sql)
+            names = found.columns[:BROKEN_SHOWN]
+            return [
+                ", ".join(f"{name} = {value}" for name, value in zip(names, row, strict=False))
+                for row in found.limit(BROKEN_SHOWN).fetchall()
+            ]
+    except duckdb.Error:
+        return []  # the test's own message stands
+
+
+def _kind(result: Any) -> str:
+    return str(result.node.resource_type).rsplit(".", 1)[-1].lower()
+
+
+def _summary(results: Sequence[Any]) -> str:
+    kinds = [_kind(result) for result in results]
+    models, seeds = kinds.count("model"), kinds.count("seed")
+    warned = sum(result.status == "warn" for result in results)
+    text = f"{models} models, {seeds} seeds, {len(kinds) - models - seeds} tests"
+    return text + (f", {warned} WARNINGS" if warned else "")
