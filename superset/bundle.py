@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,11 @@ def load_datasets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -
         address = f"{spec.get('schema', 'marts')}.{spec.get('table', key)}"
         if address not in catalogue:
             raise AssetError(f"the published warehouse has no table {address}, which the dataset {key} needs")
+        table = catalogue[address]
+        if shown := spec.get("columns"):
+            if missing := set(shown) - set(table.columns):
+                raise AssetError(f"{address} has no column {', '.join(sorted(missing))}, which the dataset {key} shows")
+            table = replace(table, columns={name: table.columns[name] for name in shown})
         metrics = {
             name: Metric(name, one["label"], one["sql"], one["format"], one.get("description", ""))
             for name, one in spec.get("metrics", {}).items()
@@ -138,12 +143,13 @@ def load_datasets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -
         dataset = Dataset(
             key,
             identity("dataset", key),
-            catalogue[address],
+            table,
             spec.get("time"),
             metrics,
             {**labels, **spec.get("labels", {})},
             spec.get("row_level", False),
             spec.get("calculated", {}),
+            bool(spec.get("columns")),
         )
         if dataset.time:
             dataset.column(dataset.time)
@@ -243,7 +249,8 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "cache_timeout": None,
         "catalog": None,
         "schema": table.schema,
-        "sql": None,
+        # Whoever sees a chart may ask for any column of its table; what must not be seen is not in the query below it.
+        "sql": f"select {', '.join(table.columns)} from {table.schema}.{table.name}" if dataset.narrowed else None,
         "params": None,
         "template_params": None,
         "filter_select_enabled": True,

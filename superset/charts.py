@@ -78,6 +78,7 @@ class Dataset:
     labels: dict[str, str]
     row_level: bool
     calculated: dict[str, Spec] = field(default_factory=dict)
+    narrowed: bool = False
 
     def metric(self, name: str) -> Metric:
         """Return a metric, or say which are there."""
@@ -459,7 +460,8 @@ def table(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
         "include_search": spec.get("search", False),
         "table_timestamp_format": spec.get("dates", "%d %b %Y"),
         "show_cell_bars": spec.get("bars", True),
-        "color_pn": False,
+        # Bars of one colour, or of two for numbers on both sides of zero.
+        "color_pn": spec.get("signed", False),
         "align_pn": False,
         "allow_rearrange_columns": False,
         "conditional_formatting": spec.get("marks", []),

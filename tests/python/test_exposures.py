@@ -19,5 +19,6 @@ def test_exposures_name_each_dashboard_and_the_marts_behind_it() -> None:
         used = {yaml.safe_load(chart.read_text())["dataset"] for chart in (path.parent / "charts").glob("*.yaml")}
         expected[spec["title"]] = {datasets[name].get("table", name) for name in used | {header}}
     exposures = yaml.safe_load((ROOT / "models" / "exposures.yml").read_text())["exposures"]
-    actual = {one["label"]: {re.sub(r"ref\('(.*)'\)", r"\1", mart) for mart in one["depends_on"]} for one in exposures}
+    named = r"(?:ref\('|source\('runs', ')(.*)'\)"
+    actual = {one["label"]: {re.sub(named, r"\1", mart) for mart in one["depends_on"]} for one in exposures}
     assert actual == expected

@@ -55,12 +55,16 @@ def files(published_warehouse: Path) -> dict[str, Any]:
 
 def test_every_dataset_is_a_described_model_of_dbt(files: dict[str, Any], published_warehouse: Path) -> None:
     manifest = json.loads((published_warehouse / "dbt-target" / "manifest.json").read_text())
-    models = {(node["schema"], node["name"]): node for node in manifest["nodes"].values()}
+    described = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    models = {(node["schema"], node["name"]): node for node in described}
     for dataset in of_kind(files, "datasets"):
         node = models[(dataset["schema"], dataset["table_name"])]
         calculated = {column["column_name"] for column in dataset["columns"] if column["expression"]}
         columns = {column["column_name"] for column in dataset["columns"]} - calculated
-        assert columns == set(node["columns"]), dataset["table_name"]
+        # Some tables are shown without a column that quotes what people wrote.
+        assert columns == set(node["columns"]) or (dataset["sql"] and columns < set(node["columns"])), dataset[
+            "table_name"
+        ]
         assert dataset["description"], dataset["table_name"]
         undescribed = [column["column_name"] for column in dataset["columns"] if not column["description"]]
         assert undescribed == [], dataset["table_name"]
@@ -109,7 +113,9 @@ def test_stakeholders_see_the_eight_dashboards_over_tables_without_people_or_ord
             assert not spec.get("row_level"), f"{chart} sits on {key}"
             table = tables[(spec.get("schema", "marts"), spec.get("table", key))]
             columns = {column["column_name"] for column in table["columns"]}
-            assert not columns & {"customer_id", "order_id", "order_customer_id", "review_id", "raw_row"}, key
+            assert not columns & {"customer_id", "order_id", "order_customer_id", "review_id", "raw_row", "message"}, (
+                key
+            )
 
 
 def test_dashboards_say_what_they_answer_and_that_they_are_managed(files: dict[str, Any]) -> None:

@@ -45,6 +45,15 @@ with totals as (
         sum(revenue) as revenue
     from {{ ref('geo_segments') }}
 
+    union all
+
+    select
+        'segment_cells' as mart,
+        sum(customers) as customers,
+        sum(orders) as orders,
+        sum(revenue) as revenue
+    from {{ ref('segment_cells') }}
+
 ),
 
 final as (
