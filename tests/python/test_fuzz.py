@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from builds import published_file, query
 from input_folder import InputFolder, copied
+from recompute.raw import Raw, read_raw, write_raw
 from test_publish import run
 
 from pipeline.demo import generate
@@ -98,10 +99,33 @@ MUTATIONS: tuple[Mutation, ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def intact(tmp_path_factory: pytest.TempPathFactory) -> InputFolder:
+def excerpt(raw: Raw, count: int) -> Raw:
+    """Return the first orders of a shop with all that belongs to them."""
+    orders = raw.orders.head(count)
+    items = raw.items[raw.items["order_id"].isin(orders["order_id"])]
+    customers = raw.customers[raw.customers["customer_id"].isin(orders["customer_id"])]
+    sellers = raw.sellers[raw.sellers["seller_id"].isin(items["seller_id"])]
+    places = {*customers["customer_zip_code_prefix"], *sellers["seller_zip_code_prefix"]}
+    return Raw(
+        orders=orders,
+        items=items,
+        payments=raw.payments[raw.payments["order_id"].isin(orders["order_id"])],
+        reviews=raw.reviews[raw.reviews["order_id"].isin(orders["order_id"])],
+        customers=customers,
+        geolocation=raw.geolocation[raw.geolocation["geolocation_zip_code_prefix"].isin(places)].head(2000),
+        products=raw.products[raw.products["product_id"].isin(items["product_id"])],
+        sellers=sellers,
+        translation=raw.translation,
+    )
+
+
+@pytest.fixture(scope="module", params=["demo", pytest.param("real", marks=pytest.mark.real)])
+def intact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> InputFolder:
     folder = tmp_path_factory.mktemp("intact")
-    generate(folder / "raw", 150)
+    if request.param == "demo":
+        generate(folder / "raw", 150)
+    else:
+        write_raw(excerpt(read_raw(request.getfixturevalue("olist_raw")), 150), folder / "raw")
     shop = InputFolder(folder / "raw", folder / "warehouse" / "landing")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RAW_DIR", str(shop.raw))

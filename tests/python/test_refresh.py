@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import duckdb
+import pandas as pd
 import pytest
 from builds import build_warehouse, published_file
 from input_folder import InputFolder, small_shop
+from recompute.as_of import visible_as_of
+from recompute.raw import FILES, read_raw
 from snapshots import differing_tables
 from test_publish import run
 
@@ -29,6 +32,10 @@ THROUGH_DBT = ORDERS if ORDERS > 10 else 2
 FACTS = ("fct_orders", "fct_order_items", "fct_payments", "fct_reviews")
 ONLY_FACTS = ["--select", *(f"+{name}" for name in FACTS), "--exclude-resource-type", "test", "unit_test"]
 ALL_ALLOWED = "{max_quarantined_share: 1}"
+# None in the normal run; the long run is REAL_MONTHS=23.
+REAL_MONTHS = int(os.environ.get("REAL_MONTHS", "0"))
+# a shop in its first months doubles from one to the next
+MONTHLY = "{unusual_build: warn, max_quarantined_share: 1}"
 
 File = tuple[str, str]  # table, name of the piece
 
@@ -237,6 +244,41 @@ def test_a_refreshed_warehouse_is_that_of_a_full_build(tmp_path: Path) -> None:
     again = run(raw, refreshed, "refresh", "--no-score", "--vars", ALL_ALLOWED)
     assert again.returncode == 0 and "nothing new" in again.stderr
     assert published_file(refreshed).resolve() == before
+
+
+@pytest.mark.real
+def test_the_real_files_month_by_month_are_the_real_files(olist_raw: Path, tmp_path: Path) -> None:
+    """Each month end sends what became known since the one before: new orders, and earlier ones with new stamps."""
+    if not REAL_MONTHS:
+        pytest.skip("a long run: REAL_MONTHS=23 refreshes the last 23 months of the real files one by one")
+    whole = read_raw(olist_raw)
+    place = InputFolder(tmp_path / "raw", tmp_path / "refreshed" / "landing")
+    place.raw.mkdir()
+    month_ends = pd.date_range("2016-11-01", "2018-11-01", freq="MS")[-REAL_MONTHS:]
+    sent: dict[str, pd.DataFrame] = {}
+    for month_end in month_ends:
+        # the last delivery brings everything
+        known = visible_as_of(whole, month_end) if month_end != month_ends[-1] else whole
+        for table, file in FILES.items():
+            frame = getattr(known, table)
+            new = frame.loc[frame.index.difference(_unchanged(frame, sent.get(table)))]
+            if len(new) or not sent:
+                new.to_csv(place.raw / f"{file}_{month_end:%Y-%m}.csv", index=False)
+        sent = {table: getattr(known, table) for table in FILES}
+        outcome = run(place.raw, tmp_path / "refreshed", "refresh", "--no-score", "--vars", MONTHLY)
+        assert outcome.returncode == 0, outcome.stderr
+        print(f"  real files up to {month_end:%Y-%m}", file=sys.stderr, flush=True)
+    full = build_warehouse(olist_raw, tmp_path / "full", score=False)
+    assert differing_tables(full, tmp_path / "refreshed", ["marts"], ignore=["raw_orders", "raw_order_reviews"]) == {}
+
+
+def _unchanged(frame: pd.DataFrame, before: pd.DataFrame | None) -> pd.Index[Any]:
+    """Return the rows that were sent before in the same form."""
+    if before is None:
+        return frame.index[:0]
+    both = frame.index.intersection(before.index)
+    now, then = frame.loc[both].fillna(""), before.loc[both].fillna("")
+    return both[(now == then).all(axis=1)]
 
 
 def test_an_unchanged_landing_changes_nothing(place: InputFolder) -> None:
