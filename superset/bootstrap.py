@@ -35,6 +35,7 @@ SERVER_SETTINGS = (
     "SUPERSET_METADATA_URI",
     "SUPERSET_PUBLIC",
     "SUPERSET_QUERY_SECONDS",
+    "SUPERSET_REDIS_URL",
     "SUPERSET_SPILL_LIMIT",
     "SUPERSET_THREADS",
     "SUPERSET_TILES_URL",
@@ -79,7 +80,7 @@ def fingerprints(tables: dict[str, catalogue.Table]) -> dict[str, str]:
     return {
         "schema": _digest(schema),
         "permissions": _digest(permissions),
-        "assets": _digest([*permissions, *compilers, *described, known]),
+        "assets": _digest([*permissions, *compilers, *described, known, basemap.STYLE.encode()]),
     }
 
 

@@ -264,7 +264,7 @@ def _axes(spec: Spec, dataset: Dataset) -> Params:
         "annotation_layers": [],
         "legendType": "scroll",
         "legendOrientation": "top",
-        "x_axis_time_format": "%b %Y" if temporal else "smart_date",
+        "x_axis_time_format": "%b %y" if temporal else "smart_date",
         "rich_tooltip": True,
         "tooltipTimeFormat": "%B %Y" if spec.get("grain") == "month" else "smart_date",
         "showTooltipTotal": bool(spec.get("stack")),

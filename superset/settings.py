@@ -38,6 +38,16 @@ def metadata_uri() -> str:
     return os.environ.get("SUPERSET_METADATA_URI") or f"sqlite:///{home() / 'metadata.db'}?check_same_thread=false"
 
 
+def redis_url() -> str:
+    """Return where Redis listens, password and all (``SUPERSET_REDIS_URL``); empty for caches in files."""
+    return os.environ.get("SUPERSET_REDIS_URL") or ""
+
+
+def behind_https() -> bool:
+    """Whether a reverse proxy in front ends TLS (``SUPERSET_HTTPS=1``)."""
+    return os.environ.get("SUPERSET_HTTPS") == "1"
+
+
 def secret(name: str, length: int = 32) -> str:
     """Return a secret that is generated at first use and kept in a file that only its owner can read.
 

@@ -70,7 +70,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 PERMANENT_SESSION_LIFETIME = timedelta(hours=12)
 # Behind a reverse proxy that ends TLS: SUPERSET_HTTPS=1 marks the cookie secure and trusts the proxy's headers.
-HTTPS = os.environ.get("SUPERSET_HTTPS") == "1"
+HTTPS = settings.behind_https()
 SESSION_COOKIE_SECURE = HTTPS
 ENABLE_PROXY_FIX = HTTPS
 
@@ -99,26 +99,29 @@ TALISMAN_CONFIG = {
 
 # --- caches: results are kept under the build they come from, so a publish is seen at once
 _DAY = 24 * 3600
-CACHE_CONFIG = {
-    "CACHE_TYPE": "FileSystemCache",
-    "CACHE_DIR": str(HOME / "cache/meta"),
-    "CACHE_DEFAULT_TIMEOUT": 3600,
-}
-DATA_CACHE_CONFIG = {
-    "CACHE_TYPE": "warehouse.BuildCache",
-    "CACHE_DIR": str(HOME / "cache/data"),
-    "CACHE_DEFAULT_TIMEOUT": _DAY,
-}
-FILTER_STATE_CACHE_CONFIG = {
-    "CACHE_TYPE": "FileSystemCache",
-    "CACHE_DIR": str(HOME / "cache/filters"),
-    "CACHE_DEFAULT_TIMEOUT": 90 * _DAY,
-}
-EXPLORE_FORM_DATA_CACHE_CONFIG = {
-    "CACHE_TYPE": "FileSystemCache",
-    "CACHE_DIR": str(HOME / "cache/explore"),
-    "CACHE_DEFAULT_TIMEOUT": 7 * _DAY,
-}
+REDIS_URL = settings.redis_url()
+
+
+def _cache(name: str, seconds: int, of_results: bool = False) -> dict[str, str | int]:
+    """Return Flask-Caching's settings for one cache: in Redis when there is one, else in files."""
+    if REDIS_URL:
+        place = {
+            "CACHE_TYPE": "warehouse.RedisBuildCache" if of_results else "RedisCache",
+            "CACHE_REDIS_URL": REDIS_URL,
+            "CACHE_KEY_PREFIX": f"retention_{name}_",
+        }
+    else:
+        place = {
+            "CACHE_TYPE": "warehouse.BuildCache" if of_results else "FileSystemCache",
+            "CACHE_DIR": str(HOME / "cache" / name),
+        }
+    return {**place, "CACHE_DEFAULT_TIMEOUT": seconds}
+
+
+CACHE_CONFIG = _cache("meta", 3600)
+DATA_CACHE_CONFIG = _cache("data", _DAY, of_results=True)
+FILTER_STATE_CACHE_CONFIG = _cache("filters", 90 * _DAY)
+EXPLORE_FORM_DATA_CACHE_CONFIG = _cache("explore", 7 * _DAY)
 
 # --- queries
 SQLLAB_TIMEOUT = int(warehouse.QUERY_SECONDS)
@@ -136,4 +139,4 @@ ENABLE_UI_THEME_ADMINISTRATION = False
 
 # Superset's own defaults for logging are kept; the server's log file is rotated by serve.py.
 LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "WARNING"
-RATELIMIT_STORAGE_URI = "memory://"  # per worker; name a Redis here when there are several servers
+RATELIMIT_STORAGE_URI = REDIS_URL or "memory://"  # in memory each worker counts for itself

@@ -20,6 +20,7 @@ import duckdb
 import settings
 from duckdb_engine import ConnectionWrapper, CursorWrapper
 from flask_caching.backends.filesystemcache import FileSystemCache
+from flask_caching.backends.rediscache import RedisCache
 
 QUERY_SECONDS = float(os.environ.get("SUPERSET_QUERY_SECONDS") or 60)
 
@@ -279,3 +280,23 @@ class BuildCache(FileSystemCache):  # type: ignore[misc]  # the library is untyp
     def delete(self, key: str, mgmt_element: bool = False) -> Any:
         """Drop the published build's entry."""
         return super().delete(key if mgmt_element else self._current(key), mgmt_element)
+
+
+class RedisBuildCache(RedisCache):  # type: ignore[misc]  # the library is untyped
+    """The same in Redis, for several servers that share one cache."""
+
+    def get(self, key: str) -> Any:
+        """Return the published build's entry."""
+        return super().get(f"{build_id()}|{key}")
+
+    def has(self, key: str) -> bool:
+        """Whether the published build has the entry."""
+        return bool(super().has(f"{build_id()}|{key}"))
+
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        """Store a result under the build it was read from, which need not be the published one any more."""
+        return super().set(f"{keeper.build_of_this_thread()}|{key}", value, timeout)
+
+    def delete(self, key: str) -> Any:
+        """Drop the published build's entry."""
+        return super().delete(f"{build_id()}|{key}")

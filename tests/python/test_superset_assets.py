@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,70 @@ def test_colours_that_mean_an_order_differ_in_lightness() -> None:
     for colours in palette["sequential"].values():
         for one, other in itertools.pairwise(colours):
             assert contrast(one, other) >= 1.15, (one, other)
+
+
+# Labels that stand side by side on one chart, and must be told apart by their colours.
+TOGETHER = [
+    [
+        *("Champions", "Loyal", "Potential loyalists", "New", "Promising", "Need attention"),
+        *("About to sleep", "At risk", "Can't lose", "Hibernating", "Lost"),
+    ],
+    ["loyal", "potentially_loyal", "one_time"],
+    ["low", "medium", "high"],
+    ["A", "B", "C"],
+    ["X", "Y", "Z"],
+    ["Credit card", "Boleto", "Voucher", "Debit card", "Not defined"],
+    ["1", "2", "3", "4", "5"],
+    ["Revenue (R$)", "Orders"],
+    ["Forecast", "What happened"],
+    ["raises the risk", "lowers the risk"],
+    ["supported", "negligible", "inconclusive", "rejected"],
+    ["success", "pass", "warn", "skipped", "fail", "error"],
+    ["succeeded", "failed", "killed"],
+]
+# How each kind of eye mixes red, green and blue light (Machado, Oliveira and Fernandes 2009, full severity).
+EYES: dict[str, list[list[float]]] = {
+    "full colour vision": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "without red cones": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "without green cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "without blue cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+# CIE 1976 distance; 2.3 is the smallest that people notice with both colours side by side.
+FAR_ENOUGH = 15
+
+
+def seen_as(colour: str, eye: list[list[float]]) -> list[float]:
+    """Return lightness, a and b (CIELAB) of a colour as an eye sees it."""
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    light = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    seen = [min(1.0, max(0.0, sum(weight * one for weight, one in zip(row, light, strict=True)))) for row in eye]
+    to_xyz = [[0.4339, 0.3763, 0.1898], [0.2127, 0.7152, 0.0722], [0.0178, 0.1095, 0.8727]]  # by the white of a screen
+    mixed = [sum(weight * one for weight, one in zip(row, seen, strict=True)) for row in to_xyz]
+    root = [one ** (1 / 3) if one > 0.008856 else 7.787 * one + 16 / 116 for one in mixed]
+    return [116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])]
+
+
+def test_colours_side_by_side_are_told_apart_by_colour_blind_readers() -> None:
+    palette = yaml.safe_load((ASSETS / "palette.yaml").read_text())
+    labels = {str(label): colour for label, colour in palette["labels"].items()}
+    groups = [[labels[label] for label in group] for group in TOGETHER] + [palette["categorical"]]
+    too_close = []
+    for colours in groups:
+        for one, other in itertools.combinations(colours, 2):
+            for kind, eye in EYES.items():
+                distance = math.dist(seen_as(one, eye), seen_as(other, eye))
+                if distance < FAR_ENOUGH:
+                    too_close.append((round(distance, 1), kind, one, other))
+    assert too_close == []

@@ -80,10 +80,28 @@ def server(published_warehouse: Path) -> Server:
     return server_for(published_warehouse)
 
 
+@pytest.fixture(params=["demo", pytest.param("olist", marks=pytest.mark.real)])
+def shop(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def any_server(shop: str, request: pytest.FixtureRequest) -> Server:
+    """Return the demo shop's dashboards, then those of the real files."""
+    return server_for(request.getfixturevalue("published_warehouse" if shop == "demo" else "olist_warehouse"))
+
+
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(os.environ.get("SUPERSET_SHOTS") or tmp_path_factory.mktemp("shots"))
     folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def shots_of_shop(shop: str, shots: Path) -> Path:
+    folder = shots / shop
+    folder.mkdir(exist_ok=True)
     return folder
 
 
@@ -160,18 +178,19 @@ class Visit:
 @pytest.mark.parametrize("width", [1280, 1920])
 @pytest.mark.parametrize("spec", SPECS, ids=[spec["slug"] for spec in SPECS])
 def test_every_chart_of_a_dashboard_draws(
-    browser: Any, server: Server, shots: Path, spec: dict[str, Any], width: int
+    browser: Any, any_server: Server, shots_of_shop: Path, spec: dict[str, Any], width: int
 ) -> None:
+    folder = shots_of_shop
     role = "Stakeholder" if "Stakeholder" in spec["audience"] else "Marketing"
-    visit = Visit(browser, server, role, width)
-    visit.page.goto(f"{server.base}/superset/dashboard/{spec['slug']}/")
+    visit = Visit(browser, any_server, role, width)
+    visit.page.goto(f"{any_server.base}/superset/dashboard/{spec['slug']}/")
     visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
     visit.settle()
-    visit.look(spec["slug"], shots)
+    visit.look(spec["slug"], folder)
     for number, tab in enumerate(spec.get("tabs", [])[1:], start=2):
         visit.page.locator(".ant-tabs-tab", has_text=tab["title"]).first.click()
         visit.settle()
-        visit.look(f"{spec['slug']}_{number}", shots)
+        visit.look(f"{spec['slug']}_{number}", folder)
     visit.context.close()
     assert visit.problems == []
 
