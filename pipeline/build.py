@@ -13,6 +13,7 @@ import duckdb
 
 from pipeline import paths
 from pipeline.console import say, step
+from pipeline.engine import on_spark, target
 from pipeline.errors import BuildError
 from pipeline.history import current, note_results
 from pipeline.limits import check_quarantine
@@ -93,6 +94,10 @@ def refresh(variables: str | None = None, *, with_scores: bool = True, options: 
             return True
         if before.landing == manifest.resolved_from and before.with_scores == with_scores:
             return False
+        if on_spark() or before.engine != target():
+            # Spark keeps no tables, and what it left in the build file is not all that a refresh reads
+            _build(variables, with_scores=with_scores, since=None, options=options)
+            return True
         since = before.first_changed_month(months_of(manifest.states)) or NO_MONTH_CHANGED
         say(f"  facts from {since} on" if since != NO_MONTH_CHANGED else "  no fact has changed")
         _build(variables, with_scores=with_scores, since=since, options=options)
@@ -118,14 +123,22 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
         if with_scores:
             run_dbt([*build, "--exclude", DOWNSTREAM_OF_SCORES], variables)
             _score(variables, ())
+        elif on_spark():
+            run_dbt(build, variables)
         else:
             if since is not None:
                 _forget_scores()
             run_dbt(build, variables)
     finally:
         del os.environ[WINDOW_VARIABLE]
+        if on_spark():
+            from pipeline import spark
+
+            spark.stop()
     check_measures(variables)
-    remember_build(BuildState(recipe, manifest.resolved_from, months_of(manifest.states), with_scores, file_state()))
+    remember_build(
+        BuildState(recipe, manifest.resolved_from, months_of(manifest.states), with_scores, file_state(), target())
+    )
 
 
 def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
@@ -140,7 +153,7 @@ def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
     """
     with exclusive(paths.warehouse_dir()):
         before = finished_build()
-        if before is None:
+        if before is None or on_spark() or before.engine != target():
             build_all(variables)
             return
         if (run := current()) is not None:
@@ -157,6 +170,10 @@ def _score(variables: str | None, options: Sequence[str]) -> None:
     )
     if outcome.returncode:
         raise BuildError(f"Scoring failed (exit code {outcome.returncode}); its message is above.")
+    if on_spark():
+        from pipeline import spark_tables
+
+        spark_tables.scores_to_spark()
     run_dbt(["build", "--select", DOWNSTREAM_OF_SCORES], variables)
 
 
@@ -176,11 +193,14 @@ def run_dbt(command: Sequence[str], variables: str | None = None) -> None:
     BuildError
         dbt could not run, or a model or test failed.
     """
+    os.chdir(paths.PROJECT)
+    if on_spark():
+        from pipeline import spark
+
+        spark.start()
     # Imported here: dbt takes two seconds to import, and most steps do without it.
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    os.chdir(paths.PROJECT)
     watched = sys.stderr.isatty()
 
     def on_event(event: Any) -> None:
@@ -194,10 +214,8 @@ def run_dbt(command: Sequence[str], variables: str | None = None) -> None:
         try:
             outcome = dbtRunner(callbacks=[on_event]).invoke(arguments)
         finally:
-            # dbt keeps the build file open until its process ends; scoring and publishing come before that
-            if DuckDBConnectionManager._ENV is not None:
-                DuckDBConnectionManager._ENV.close()
-            DuckDBConnectionManager.close_all_connections()
+            if not on_spark():
+                _close_build_file()
         if outcome.exception is not None:
             raise BuildError(str(outcome.exception)) from outcome.exception
         # dbt lists the exposures too, and does nothing for them
@@ -209,6 +227,19 @@ def run_dbt(command: Sequence[str], variables: str | None = None) -> None:
             for result in failed:
                 say(f"    {result.status}: {result.node.unique_id}: {(result.message or '').strip()}")
             raise BuildError(f"{len(failed)} of {len(results)} models and tests failed; nothing is published.")
+    if on_spark() and command[0] == "build":
+        from pipeline import spark_tables
+
+        spark_tables.to_build_file()
+
+
+def _close_build_file() -> None:
+    """Close what dbt keeps open until its process ends; scoring and publishing come before that."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
 
 
 def _summary(results: Sequence[Any]) -> str:

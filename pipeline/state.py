@@ -43,6 +43,8 @@ class BuildState:
         Whether it was scored.
     file : str
         Size and time of change of the build file when the build ended: whoever changed it since, it was not a build.
+    engine : str
+        dbt's target that made it.
     """
 
     recipe: str
@@ -50,6 +52,7 @@ class BuildState:
     months: dict[str, dict[str, str]]
     with_scores: bool
     file: str
+    engine: str = "duckdb"
 
     def first_changed_month(self, months: dict[str, dict[str, str]]) -> str | None:
         """Find the first month whose facts are not those of this build; None when there is none."""
