@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import os
 
+from pipeline.errors import PipelineError
+
 
 def target() -> str:
-    """Return dbt's target: ``duckdb`` unless ``DBT_TARGET`` names another of ``profiles.yml``."""
-    return os.environ.get("DBT_TARGET") or "duckdb"
+    """Return dbt's target: ``duckdb`` unless ``DBT_TARGET`` names another.
+
+    Raises
+    ------
+    PipelineError
+        The pipeline does not run on that target.
+    """
+    named = os.environ.get("DBT_TARGET") or "duckdb"
+    if named not in ("duckdb", "spark"):
+        raise PipelineError(
+            f"DBT_TARGET is {named}: the pipeline runs on duckdb or spark. For MotherDuck see docs/motherduck.md."
+        )
+    return named
 
 
 def on_spark() -> bool:

@@ -29,16 +29,24 @@ class Cluster:
     address : str
         What `SPARK_MASTER` is set to.
     page : str
-        Address of the master's page, whose JSON tells what ran where.
+        Address of the master's page, whose JSON tells what has run.
+    folder : Path
+        Where the logs are.
     """
 
     address: str
     page: str
+    folder: Path
 
     def applications(self) -> list[dict[str, object]]:
         """Return what has run on the cluster, as the master tells it."""
         told = requests.get(f"{self.page}/json/", timeout=30).json()
         return [*told["completedapps"], *told["activeapps"]]
+
+    def executors_by_worker(self) -> list[int]:
+        """Return how many executors each worker has run."""
+        logs = [(self.folder / f"worker-{number}.log").read_text() for number in range(WORKERS)]
+        return [log.count("Asked to launch executor") for log in logs]
 
 
 def spark_python() -> Path:
@@ -66,13 +74,20 @@ def standalone_cluster(folder: Path, memory: str) -> Iterator[Cluster]:
             size = ["--cores", "1", "--memory", memory, "--work-dir", str(folder / f"work-{number}")]
             running.enter_context(_process(folder, f"worker-{number}", "worker.Worker", *place, "0", *size, address))
         _wait(page, workers=WORKERS)
-        yield Cluster(address, page)
+        yield Cluster(address, page, folder)
 
 
 @contextmanager
 def _process(folder: Path, name: str, program: str, *arguments: str) -> Iterator[None]:
     home = next((ROOT / ".venv-spark" / "lib").glob("python3.*/site-packages/pyspark"))
-    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment = {
+        **os.environ,
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_MEMORY": "256m",
+        # a second way in, on a port that is always the same
+        "SPARK_DAEMON_JAVA_OPTS": "-Dspark.master.rest.enabled=false",
+    }
     command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{program}", *arguments]
     with (folder / f"{name}.log").open("w") as log:
         # spark-class becomes the Java process, which ends its own executors when it is asked to end
