@@ -24,39 +24,41 @@ PYTHON ?= $(shell for candidate in python3.11 python3.12 python3; do \
 	$$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
 	&& echo $$candidate && break; done)
 
-PIPELINE := .venv/bin/python
+# DBT_TARGET=spark runs the models on Spark, from an environment that nobody else needs
+VENV := $(if $(filter spark,$(DBT_TARGET)),.venv-spark,.venv)
+PIPELINE := $(VENV)/bin/python
 SUPERSET := .venv-superset/bin/python
 UV := .venv-uv/bin/uv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: .venv/.installed .venv-superset/.installed ## set up, demo shop if there is no raw data, build, score, publish, dashboards on http://localhost:8088
+up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there is no raw data, build, score, publish, dashboards on http://localhost:8088
 	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse --if-changed
 	@$(SUPERSET) superset/serve.py start
 
 test: .venv/.installed .venv-superset/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
-	@$(PIPELINE) -m pytest
+	@.venv/bin/python -m pytest
 
-warehouse: .venv/.installed ## set up, build, score, publish; no Superset
+warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
 	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse
 
-refresh: .venv/.installed ## take what is new in the raw folder, rebuild what it changes, score, test, publish
+refresh: $(VENV)/.installed ## take what is new in the raw folder, rebuild what it changes, score, test, publish
 	@$(PIPELINE) -m pipeline refresh
 
-status: .venv/.installed ## what is published, since when, and what went wrong last
+status: $(VENV)/.installed ## what is published, since when, and what went wrong last
 	@$(PIPELINE) -m pipeline status
 
-score: .venv/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
+score: $(VENV)/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
 	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline score
 
-demo: .venv/.installed ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal)
+demo: $(VENV)/.installed ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal)
 	@$(PIPELINE) -m pipeline demo --orders $(ORDERS) --shop $(SHOP)
 
-superset: .venv/.installed .venv-superset/.installed ## start the dashboards on the last published warehouse
+superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards on the last published warehouse
 	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse --if-absent
 	@$(SUPERSET) superset/serve.py start
@@ -64,7 +66,7 @@ superset: .venv/.installed .venv-superset/.installed ## start the dashboards on 
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
 
-bench: .venv/.installed ## measure load, build, score and publish on this machine
+bench: $(VENV)/.installed ## measure load, build, score and publish on this machine
 	@$(PIPELINE) -m pipeline bench
 
 docs: .venv/.installed ## build the dbt documentation site into target/
@@ -76,13 +78,13 @@ lint: .venv/.installed ## sqlfluff, ruff and mypy
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
-	@cd requirements && for name in uv pipeline superset; do \
+	@cd requirements && for name in uv pipeline superset spark; do \
 		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-uv target logs data/warehouse data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
@@ -96,6 +98,10 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 
 .venv-superset/.installed: requirements/superset.txt | .venv-uv/.installed
 	@$(call install,.venv-superset,requirements/superset.txt)
+
+.venv-spark/.installed: requirements/spark.txt | .venv-uv/.installed
+	@java -version >/dev/null 2>&1 || { echo "error: Spark needs Java 17 or newer, and there is no java on PATH. On Debian: apt-get install openjdk-17-jre-headless" >&2; exit 1; }
+	@$(call install,.venv-spark,requirements/spark.txt)
 
 # a fresh environment each time its lock changes: nothing lingers that is not in the file
 define install

@@ -100,7 +100,28 @@
     DuckDB divides decimals as doubles, Spark as decimals of six digits.
 #}
 {% macro ratio(numerator, denominator, digits=9) -%}
-    round(cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0), {{ digits }})
+    {{ rounded('cast(' ~ numerator ~ ' as double) / nullif(cast(' ~ denominator ~ ' as double), 0)', digits) }}
+{%- endmacro %}
+
+{#
+    A double, rounded. Half-way cases are common among ratios, and Spark looks at the decimal digits of a double where DuckDB
+    multiplies and looks at the whole number; the models call this macro and never `round`.
+#}
+{% macro rounded(value, digits) -%}
+    {{ return(adapter.dispatch('rounded')(value, digits)) }}
+{%- endmacro %}
+
+{% macro duckdb__rounded(value, digits) -%}
+    round({{ value }}, {{ digits }})
+{%- endmacro %}
+
+{% macro spark__rounded(value, digits) -%}
+    (round(({{ value }}) * 1e{{ digits }}) / 1e{{ digits }})
+{%- endmacro %}
+
+{# Median of whole numbers or doubles, as a double: the mean of the middle two where their number is even. #}
+{% macro median_of(value) -%}
+    {{ rounded('percentile_cont(0.5) within group (order by ' ~ value ~ ')', 9) }}
 {%- endmacro %}
 
 {# One row per day or month from start to end, both included; no row when either is NULL. Select-list item, alone in its CTE. #}
@@ -141,7 +162,68 @@
 {% macro spark__regexp_everywhere() -%}
 {%- endmacro %}
 
-{# Version of the engine that runs the query, with its name's letter where the engine gives one (v2.0.0). #}
+{# Version of the engine that runs the query: v2.0.0 of DuckDB, Spark 4.3.0. #}
 {% macro engine_version() -%}
+    {{ return(adapter.dispatch('engine_version')()) }}
+{%- endmacro %}
+
+{% macro duckdb__engine_version() -%}
     version()
+{%- endmacro %}
+
+{% macro spark__engine_version() -%}
+    concat('Spark ', substring_index(version(), ' ', 1))
+{%- endmacro %}
+
+{#
+    Texts are `string` in SQL, which both engines know; contracts say `varchar`, as the published file does, and reach Spark
+    through dbt's own macro.
+#}
+{% macro spark__cast(field, type) -%}
+    cast({{ field }} as {{ 'string' if type == 'varchar' else type }})
+{%- endmacro %}
+
+{#
+    Schemas of what is read from Parquet. DuckDB's adapter reads `external_location` by itself; Spark gets a table over each
+    folder, made anew in every run, because its files may have changed.
+#}
+{% macro create_landing_tables() -%}
+    {%- if execute and flags.WHICH in ['run', 'build', 'test', 'seed'] -%}
+        {{ adapter.dispatch('create_landing_tables')() }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro default__create_landing_tables() -%}
+{%- endmacro %}
+
+{% macro spark__create_landing_tables() -%}
+    {%- for source in graph.sources.values() if source.source_meta.external_location -%}
+        {%- set folder = source.source_meta.external_location | replace('{name}', source.name) | replace('/*.parquet', '') -%}
+        {%- do run_query('create schema if not exists ' ~ source.schema) -%}
+        {%- do run_query('drop table if exists ' ~ source.schema ~ '.' ~ source.name) -%}
+        {%- do run_query('create table ' ~ source.schema ~ '.' ~ source.name ~ " using parquet location '" ~ folder ~ "'") -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#
+    One score table, empty where there is none, made anew where it has another shape. Spark only looks at the folder that the
+    pipeline writes the scores into, which may have changed since the last run.
+#}
+{% macro create_scores_table(name, definitions, columns) -%}
+    {{ adapter.dispatch('create_scores_table')('scores.' ~ name, definitions, columns) }}
+{%- endmacro %}
+
+{% macro duckdb__create_scores_table(name, definitions, columns) -%}
+    {%- do run_query('create table if not exists ' ~ name ~ ' (' ~ definitions ~ ')') -%}
+    {%- set found = run_query('select * from ' ~ name ~ ' limit 0').column_names -%}
+    {%- if found | list != columns -%}
+        {%- do run_query('drop table ' ~ name) -%}
+        {%- do run_query('create table ' ~ name ~ ' (' ~ definitions ~ ')') -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro spark__create_scores_table(name, definitions, columns) -%}
+    {%- set folder = env_var('WAREHOUSE_DIR') ~ '/spark/' ~ name | replace('.', '.db/') -%}
+    {%- do run_query('drop table if exists ' ~ name) -%}
+    {%- do run_query('create table ' ~ name ~ ' (' ~ definitions ~ ") using parquet location '" ~ folder ~ "'") -%}
 {%- endmacro %}

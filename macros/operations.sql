@@ -1,11 +1,11 @@
 {# Number of the logarithmic price bin, five per decade. Rounded first, so that 10.00 is never just below its own bound. #}
 {% macro price_bin(price) -%}
-    cast(floor(round(log10(cast({{ price }} as double)) * 5, 6)) as integer)
+    cast(floor({{ rounded('log10(cast(' ~ price ~ ' as double)) * 5', 6) }}) as integer)
 {%- endmacro %}
 
 {# Price at which a bin starts, rounded to cents. #}
 {% macro price_bin_bound(price_bin) -%}
-    round(power(10.0, ({{ price_bin }}) / 5.0), 2)
+    {{ rounded('power(10.0, (' ~ price_bin ~ ') / 5.0)', 2) }}
 {%- endmacro %}
 
 {# Number of the bucket a row (driver, driver_value) of `review_drivers` falls into. #}

@@ -34,8 +34,8 @@
         count({{ column }}) as filled_{{ loop.index }},
         count(distinct {{ column }}) as distinct_{{ loop.index }},
         {%- if is_range_shown(column) %}
-        cast(min({{ column }}) as varchar) as min_{{ loop.index }},
-        cast(max({{ column }}) as varchar) as max_{{ loop.index }},
+        cast(min({{ column }}) as string) as min_{{ loop.index }},
+        cast(max({{ column }}) as string) as max_{{ loop.index }},
         {%- endif %}
         {%- endfor %}
         count(*) as row_count

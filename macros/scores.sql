@@ -156,13 +156,7 @@
             {%- for column, data_type in columns.items() -%}
                 {%- do definitions.append(column ~ ' ' ~ (dbt.type_string() if data_type == 'varchar' else data_type)) -%}
             {%- endfor -%}
-            {%- set definition = 'scores.' ~ name ~ ' (' ~ definitions | join(', ') ~ ')' -%}
-            {%- do run_query('create table if not exists ' ~ definition) -%}
-            {%- set found = run_query('select * from scores.' ~ name ~ ' limit 0').column_names -%}
-            {%- if found | list != columns.keys() | list -%}
-                {%- do run_query('drop table scores.' ~ name) -%}
-                {%- do run_query('create table ' ~ definition) -%}
-            {%- endif -%}
+            {{ create_scores_table(name, definitions | join(', '), columns.keys() | list) }}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
@@ -170,6 +164,6 @@
 {# Select list of a mart that passes a score table on: every column, cast to the type it was created with. #}
 {% macro score_columns(name) -%}
     {%- for column, data_type in score_tables()[name].items() %}
-    cast({{ name }}.{{ column }} as {{ data_type }}) as {{ column }}{{ ',' if not loop.last }}
+    {{ dbt.cast(name ~ '.' ~ column, data_type) }} as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

@@ -51,13 +51,13 @@
     fraction are exact until the one division; the result is rounded so that class limits are met alike everywhere. NULL for n < 2
     and for a mean of zero. -#}
 {% macro coefficient_of_variation(n, total, total_of_squares) -%}
-    round(
+    {%- set variation -%}
         sqrt(
             cast({{ n }} * ({{ n }} * {{ total_of_squares }} - {{ total }} * {{ total }}) as double)
             / cast(nullif(({{ n }} - 1) * ({{ total }} * {{ total }}), 0) as double)
-        ),
-        9
-    )
+        )
+    {%- endset -%}
+    {{ rounded(variation, 9) }}
 {%- endmacro %}
 
 {#- XYZ class of a coefficient of variation; a mean of zero has none and is as unsteady as can be. -#}
@@ -72,15 +72,15 @@
 {#- Bound of the 95 % Wilson score interval of a proportion; side is '-' or '+'. 1.959963984540054 is the normal quantile at 0.975. -#}
 {% macro wilson_bound(successes, trials, side) -%}
     {%- set z = '1.959963984540054e0' -%}
-    round(
+    {%- set bound -%}
         (
             {{ successes }} + {{ z }} * {{ z }} / 2
             {{ side }} {{ z }} * sqrt(
                 cast({{ successes }} as double) * ({{ trials }} - {{ successes }}) / {{ trials }} + {{ z }} * {{ z }} / 4
             )
-        ) / ({{ trials }} + {{ z }} * {{ z }}),
-        9
-    )
+        ) / ({{ trials }} + {{ z }} * {{ z }})
+    {%- endset -%}
+    {{ rounded(bound, 9) }}
 {%- endmacro %}
 
 {#-

@@ -13,6 +13,7 @@ import duckdb
 from pipeline import paths
 from pipeline.console import say
 from pipeline.dbt_runner import Dbt
+from pipeline.engine import on_spark, target
 from pipeline.errors import BuildError
 from pipeline.history import current
 from pipeline.limits import check_quarantine
@@ -95,6 +96,10 @@ def refresh(variables: str | None = None, *, with_scores: bool = True, options: 
             return True
         if before.landing == manifest.resolved_from and before.with_scores == with_scores:
             return False
+        if on_spark() or before.engine != target():
+            # Spark keeps no tables, and what it left in the build file is not all that a refresh reads
+            _build(variables, with_scores=with_scores, since=None, options=options)
+            return True
         since = before.first_changed_month(months_of(manifest.states)) or NO_MONTH_CHANGED
         say(f"  facts from {since} on" if since != NO_MONTH_CHANGED else "  no fact has changed")
         _build(variables, with_scores=with_scores, since=since, options=options)
@@ -115,7 +120,7 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
             leftover.unlink(missing_ok=True)
     os.environ[WINDOW_VARIABLE] = since or ""
     # unit tests try the code on rows of their own: as long as it is the same, what they said holds
-    is_tried = since is not None or are_unit_tests_passed(recipe)
+    is_tried = since is not None or are_unit_tests_passed(recipe, target())
     build = ["build", *(["--exclude-resource-type", "unit_test"] if is_tried else []), *options]
     dbt = Dbt(variables)
     try:
@@ -127,11 +132,17 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
                 _forget_scores()
             tested = dbt.run(build)
         if "unit_test" in tested:
-            note_unit_tests_passed(recipe)
+            note_unit_tests_passed(recipe, target())
     finally:
         del os.environ[WINDOW_VARIABLE]
+        if on_spark():
+            from pipeline import spark
+
+            spark.stop()
     check_measures(variables)
-    remember_build(BuildState(recipe, manifest.resolved_from, months_of(manifest.states), with_scores, file_state()))
+    remember_build(
+        BuildState(recipe, manifest.resolved_from, months_of(manifest.states), with_scores, file_state(), target())
+    )
 
 
 def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
@@ -146,7 +157,7 @@ def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
     """
     with exclusive(paths.warehouse_dir()):
         before = finished_build()
-        if before is None:
+        if before is None or on_spark() or before.engine != target():
             build_all(variables)
             return
         if (run := current()) is not None:
@@ -163,6 +174,10 @@ def _score(dbt: Dbt, options: Sequence[str], *, with_unit_tests: bool) -> None:
     )
     if outcome.returncode:
         raise BuildError(f"Scoring failed (exit code {outcome.returncode}); its message is above.")
+    if on_spark():
+        from pipeline import spark_tables
+
+        spark_tables.scores_to_spark()
     untried = [] if with_unit_tests else ["--exclude-resource-type", "unit_test"]
     dbt.run(["build", "--select", DOWNSTREAM_OF_SCORES, *untried])
 

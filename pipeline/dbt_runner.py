@@ -12,6 +12,7 @@ import duckdb
 
 from pipeline import paths
 from pipeline.console import say, step
+from pipeline.engine import on_spark
 from pipeline.errors import BuildError
 from pipeline.history import note_results
 
@@ -45,19 +46,18 @@ class Dbt:
         BuildError
             dbt could not run, or a model or test failed.
         """
-        # Imported here: dbt takes more than a second to import, and most steps do without it.
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
         os.chdir(paths.PROJECT)
+        if on_spark():
+            from pipeline import spark
+
+            spark.start()
         with step(f"dbt {' '.join(command)}"[:60]) as this:
             self._parse()
             try:
                 outcome = self._invoke(command)
             finally:
-                # dbt keeps the build file open until its process ends; scoring and publishing come before that
-                if DuckDBConnectionManager._ENV is not None:
-                    DuckDBConnectionManager._ENV.close()
-                DuckDBConnectionManager.close_all_connections()
+                if not on_spark():
+                    _close_build_file()
             # dbt lists the exposures too, and does nothing for them
             results = [
                 result for result in getattr(outcome.result, "results", []) if not result.status.endswith("no-op")
@@ -71,6 +71,10 @@ class Dbt:
                     for row in _broken_rules(result):
                         say(f"      {row}")
                 raise BuildError(f"{len(failed)} of {len(results)} models and tests failed; nothing is published.")
+        if on_spark():
+            from pipeline import spark_tables
+
+            spark_tables.to_build_file()
         return {_kind(result) for result in results}
 
     def _parse(self) -> None:
@@ -84,6 +88,7 @@ class Dbt:
         gc.freeze()
 
     def _invoke(self, command: Sequence[str]) -> Any:
+        # Imported here: dbt takes more than a second to import, and most steps do without it.
         from dbt.cli.main import dbtRunner
 
         watched = sys.stderr.isatty()
@@ -96,6 +101,15 @@ class Dbt:
         if outcome.exception is not None:
             raise BuildError(str(outcome.exception)) from outcome.exception
         return outcome
+
+
+def _close_build_file() -> None:
+    """Close what dbt keeps open until its process ends; scoring and publishing come before that."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
 
 
 def _broken_rules(result: Any) -> list[str]:

@@ -53,6 +53,11 @@ def build_file() -> Path:
     return warehouse_dir() / "build.duckdb"
 
 
+def spark_dir() -> Path:
+    """Folder of the tables of a build on Spark, for as long as it lasts."""
+    return warehouse_dir() / "spark"
+
+
 def builds_dir() -> Path:
     """Folder of the published builds; ``current`` beside it points at one of them."""
     return warehouse_dir() / "builds"

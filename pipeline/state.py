@@ -43,6 +43,8 @@ class BuildState:
         Whether it was scored.
     file : str
         Size and time of change of the build file when the build ended: whoever changed it since, it was not a build.
+    engine : str
+        dbt's target that made it.
     """
 
     recipe: str
@@ -50,6 +52,7 @@ class BuildState:
     months: dict[str, dict[str, str]]
     with_scores: bool
     file: str
+    engine: str = "duckdb"
 
     def first_changed_month(self, months: dict[str, dict[str, str]]) -> str | None:
         """Find the first month whose facts are not those of this build; None when there is none."""
@@ -122,15 +125,15 @@ def inputs_digest(variables: str | None, with_scores: bool) -> str:
     return digest.hexdigest()
 
 
-def note_unit_tests_passed(recipe: str) -> None:
-    """Note that dbt's unit tests have passed with this code and these variables."""
-    _unit_tests_file().write_text(recipe)
+def note_unit_tests_passed(recipe: str, engine: str) -> None:
+    """Note that dbt's unit tests have passed with this code and these variables on this engine."""
+    _unit_tests_file().write_text(f"{engine} {recipe}")
 
 
-def are_unit_tests_passed(recipe: str) -> bool:
-    """Tell whether dbt's unit tests have passed with this code and these variables before."""
+def are_unit_tests_passed(recipe: str, engine: str) -> bool:
+    """Tell whether dbt's unit tests have passed with this code and these variables on this engine before."""
     file = _unit_tests_file()
-    return file.exists() and file.read_text() == recipe
+    return file.exists() and file.read_text() == f"{engine} {recipe}"
 
 
 def _unit_tests_file() -> Path:

@@ -63,7 +63,7 @@ ended_month_orders as (
 
 median_month as (
 
-    select percentile_cont(0.5) within group (order by orders) as orders
+    select {{ median_of('orders') }} as orders
     from ended_month_orders
 
 ),
@@ -76,7 +76,7 @@ complete_months as (
     cross join median_month
     where
         ended_month_orders.orders > 0
-        and ended_month_orders.orders >= round({{ var('complete_month_min_share') }} * median_month.orders, 6)
+        and ended_month_orders.orders >= {{ rounded(var('complete_month_min_share') ~ ' * median_month.orders', 6) }}
 
 ),
 

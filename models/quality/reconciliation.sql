@@ -165,8 +165,8 @@ final as (
 
     select
         cast(check_number as integer) as check_number,
-        cast(step as varchar) as step,
-        cast(check_name as varchar) as check_name,
+        cast(step as string) as step,
+        cast(check_name as string) as check_name,
         cast(expected as decimal(18, 2)) as expected,
         cast(actual as decimal(18, 2)) as actual,
         cast(actual - expected as decimal(18, 2)) as difference,

@@ -27,6 +27,8 @@ def build_warehouse(
     score: bool = True,
     variables: Mapping[str, object] | None = None,
     unit_tests: bool = False,
+    python: Path | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Path:
     """Load, build, score and publish a raw folder into a warehouse folder of its own.
 
@@ -43,6 +45,11 @@ def build_warehouse(
     unit_tests
         Whether dbt's unit tests run too. They bring their own rows, so one build per session is enough for them.
 
+    python
+        Python of another environment than this one.
+    settings
+        Further environment variables, such as `DBT_TARGET`.
+
     Returns
     -------
     Path
@@ -54,7 +61,7 @@ def build_warehouse(
         When the pipeline fails or publishes nothing.
     """
     warehouse.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pipeline", "warehouse"]
+    command = [str(python or sys.executable), "-m", "pipeline", "warehouse"]
     if variables:
         command += ["--vars", json.dumps(dict(variables))]
     if not score:
@@ -65,6 +72,7 @@ def build_warehouse(
         "WAREHOUSE_DIR": str(warehouse),
         "DBT_TARGET_PATH": str(warehouse / "dbt-target"),
         "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
+        **(settings or {}),
     }
     if not unit_tests:
         environment["DBT_EXCLUDE_RESOURCE_TYPES"] = "unit_test"

@@ -11,7 +11,7 @@ final as (
         city,
         count(*) as customers,
         count(mean_item_price) as priced_customers,
-        percentile_cont(0.5) within group (order by mean_item_price) as median_item_price
+        {{ median_of('mean_item_price') }} as median_item_price
     from customers
     where city is not null
     group by 1, 2

@@ -163,7 +163,7 @@ pairs as (
     {% for comparison in comparisons %}
         select
             {{ comparison.id }} as hypothesis_id,
-            cast({{ comparison.label | default('null') }} as varchar) as x_label,
+            cast({{ comparison.label | default('null') }} as string) as x_label,
             cast({{ comparison.x | default('null') }} as double) as x,
             cast({{ comparison.y }} as double) as y,
             count(*) as units
@@ -182,7 +182,7 @@ pairs as (
     union all
     select
         9 as hypothesis_id,
-        cast(null as varchar) as x_label,
+        cast(null as string) as x_label,
         cast(hours.hour_number as double) as x,
         cast(1 as double) as y,
         coalesce(hourly_orders.orders, 0) as units
@@ -191,7 +191,7 @@ pairs as (
     union all
     select
         10 as hypothesis_id,
-        cast(null as varchar) as x_label,
+        cast(null as string) as x_label,
         cast(weekdays.weekday_number as double) as x,
         cast(weekdays.day_count as double) as y,
         coalesce(weekday_orders.orders, 0) as units

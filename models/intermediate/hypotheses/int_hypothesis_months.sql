@@ -43,7 +43,7 @@ counted as (
 
 median_month as (
 
-    select percentile_cont(0.5) within group (order by orders) as orders
+    select {{ median_of('orders') }} as orders
     from counted
 
 ),
@@ -57,7 +57,7 @@ last_broken_month as (
     where
         counted.order_month < counted.first_order_date
         or counted.orders = 0
-        or counted.orders < round({{ var('complete_month_min_share') }} * median_month.orders, 6)
+        or counted.orders < {{ rounded(var('complete_month_min_share') ~ ' * median_month.orders', 6) }}
 
 ),
 

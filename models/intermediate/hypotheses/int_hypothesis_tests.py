@@ -21,6 +21,10 @@ COLUMNS = {
 }
 
 
+# What Spark calls differently.
+KINDS_OF_SPARK = {"varchar": "string", "integer": "int"}
+
+
 def model(dbt: Any, session: Any) -> Any:
     """Test every declared hypothesis.
 
@@ -29,31 +33,34 @@ def model(dbt: Any, session: Any) -> Any:
     dbt
         References and configuration of the model.
     session
-        Connection to the build file.
+        Connection to the build file, or the Spark session.
 
     Returns
     -------
-    duckdb.DuckDBPyRelation
+    duckdb.DuckDBPyRelation or pyspark.sql.DataFrame
         Results in the order of the seed.
     """
     # Imported here, for dbt parses this file where the project's own packages may not be on the path.
     from pipeline import hypotheses
 
-    dbt.config(materialized="table")
-    declared = dbt.ref("hypotheses").order("hypothesis_id").fetchnumpy()
-    counted = dbt.ref("int_hypothesis_counts").fetchnumpy()
+    # file_format is for Spark, whose adapter takes Delta for granted here
+    dbt.config(materialized="table", file_format="parquet")
+    declared = _columns_of(dbt.ref("hypotheses"))
+    counted = _columns_of(dbt.ref("int_hypothesis_counts"))
     # What a test does not use is NULL, hence masked, and is never looked at.
     columns = (np.ma.getdata(counted[name]) for name in ("hypothesis_id", "x_label", "x", "y", "units"))
 
     tested = hypotheses.evaluate(
         [
             hypotheses.Hypothesis(int(number), str(test), float(smallest), str(direction))
-            for number, test, smallest, direction in zip(
-                declared["hypothesis_id"],
-                declared["test"],
-                declared["smallest_effect_of_interest"],
-                declared["expected_direction"],
-                strict=True,
+            for number, test, smallest, direction in sorted(
+                zip(
+                    declared["hypothesis_id"],
+                    declared["test"],
+                    declared["smallest_effect_of_interest"],
+                    declared["expected_direction"],
+                    strict=True,
+                )
             )
         ],
         hypotheses.split_counts(*columns),
@@ -72,5 +79,20 @@ def model(dbt: Any, session: Any) -> Any:
         )
         for row in tested
     ]
+    if hasattr(session, "createDataFrame"):
+        kinds = ", ".join(f"{name} {KINDS_OF_SPARK.get(kind, kind)}" for name, kind in COLUMNS.items())
+        return session.createDataFrame(rows, kinds)
     unnested = ", ".join(f"unnest(cast(? as {data_type}[])) as {name}" for name, data_type in COLUMNS.items())
     return session.sql(f"select {unnested}", params=[list(column) for column in zip(*rows, strict=True)])
+
+
+def _columns_of(relation: Any) -> Any:
+    """Read a relation of DuckDB, or a data frame of Spark, into arrays by column name."""
+    if hasattr(relation, "fetchnumpy"):
+        return relation.fetchnumpy()
+    rows = relation.collect()
+    columns = {field.name: (field.dataType.typeName(), [row[field.name] for row in rows]) for field in relation.schema}
+    # numbers that are NULL become NaN
+    return {
+        name: np.array(values, dtype=object if kind == "string" else float) for name, (kind, values) in columns.items()
+    }

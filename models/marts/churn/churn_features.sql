@@ -1,4 +1,27 @@
 {%- set horizon_days = var('churn_horizon_days') -%}
+{%- set gap_days_sd -%}
+    -- Equal gaps may come out a hair below zero.
+    sqrt(greatest(
+        (
+            cast(last_orders.running_squared_gap as double)
+            - {{ ratio(
+                days_between('last_orders.first_order_date', 'last_orders.order_date') ~ ' * '
+                ~ days_between('last_orders.first_order_date', 'last_orders.order_date'),
+                'snapshots.customer_order_number - 1',
+            ) }}
+        ) / (snapshots.customer_order_number - 2),
+        0
+    ))
+{%- endset -%}
+{%- set recency_to_mean_gap -%}
+    cast({{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} as double)
+    * (snapshots.customer_order_number - 1)
+    / {{ days_between('last_orders.first_order_date', 'last_orders.order_date') }}
+{%- endset -%}
+{%- set spend_trend -%}
+    cast(last_orders.payment_value as double) * (snapshots.customer_order_number - 1)
+    / nullif(cast(last_orders.running_payment - last_orders.payment_value as double), 0)
+{%- endset -%}
 
 with
 
@@ -117,31 +140,12 @@ final as (
         ) }} as mean_gap_days,
         case
             when snapshots.customer_order_number > 2
-                then round(
-                    -- Equal gaps may come out a hair below zero.
-                    sqrt(greatest(
-                        (
-                            cast(last_orders.running_squared_gap as double)
-                            - {{ ratio(
-                                days_between('last_orders.first_order_date', 'last_orders.order_date') ~ ' * '
-                                ~ days_between('last_orders.first_order_date', 'last_orders.order_date'),
-                                'snapshots.customer_order_number - 1',
-                            ) }}
-                        ) / (snapshots.customer_order_number - 2),
-                        0
-                    )),
-                    6
-                )
+                then {{ rounded(gap_days_sd, 6) }}
         end as gap_days_sd,
         cast(last_orders.gap_days as integer) as last_gap_days,
         case
             when last_orders.first_order_date < last_orders.order_date
-                then round(
-                    cast({{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} as double)
-                    * (snapshots.customer_order_number - 1)
-                    / {{ days_between('last_orders.first_order_date', 'last_orders.order_date') }},
-                    9
-                )
+                then {{ rounded(recency_to_mean_gap, 9) }}
         end as recency_to_mean_gap,
         cast(last_orders.running_payment as decimal(18, 2)) as monetary_total,
         {{ ratio('last_orders.running_payment', 'snapshots.customer_order_number') }} as monetary_mean,
@@ -150,11 +154,7 @@ final as (
         cast(coalesce(first_orders.payment_value, last_orders.payment_value) as decimal(18, 2)) as first_order_payment,
         case
             when snapshots.customer_order_number > 1
-                then round(
-                    cast(last_orders.payment_value as double) * (snapshots.customer_order_number - 1)
-                    / nullif(cast(last_orders.running_payment - last_orders.payment_value as double), 0),
-                    9
-                )
+                then {{ rounded(spend_trend, 9) }}
         end as spend_trend,
         {{ ratio('last_orders.running_items', 'snapshots.customer_order_number') }} as items_per_order,
         cast(last_orders.item_count as integer) as last_order_items,

@@ -163,18 +163,18 @@ final as (
         cast(at_risk as bigint) as at_risk,
         cast(events as bigint) as events,
         cast(censored as bigint) as censored,
-        case when has_ended = 1 then 0 else round(exp(log_survival), 9) end as survival,
+        case when has_ended = 1 then 0 else {{ rounded('exp(log_survival)', 9) }} end as survival,
         case
             when has_ended = 1 then null
             when log_survival = 0 then 1
-            else round(exp(log_survival * exp(log_log_margin)), 9)
+            else {{ rounded('exp(log_survival * exp(log_log_margin))', 9) }}
         end as survival_low,
         case
             when has_ended = 1 then null
             when log_survival = 0 then 1
-            else round(exp(log_survival * exp(-log_log_margin)), 9)
+            else {{ rounded('exp(log_survival * exp(-log_log_margin))', 9) }}
         end as survival_high,
-        case when has_ended = 1 then 1 else round(1 - exp(log_survival), 9) end as returned_share
+        case when has_ended = 1 then 1 else {{ rounded('1 - exp(log_survival)', 9) }} end as returned_share
     from spread
 
 )

@@ -30,8 +30,8 @@ final as (
         cast(calendar.data_until as timestamp) as data_until,
         cast(calendar.last_complete_month as date) as last_complete_month,
         cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
-        cast('{{ dbt_version }}' as varchar) as dbt_version,
-        cast({{ engine_version() }} as varchar) as duckdb_version,
+        cast('{{ dbt_version }}' as string) as dbt_version,
+        cast({{ engine_version() }} as string) as duckdb_version,
         {% for table in raw_table_names() -%}
             cast(coalesce(raw_rows.raw_{{ table }}, 0) as bigint) as raw_{{ table }},
         {% endfor -%}

@@ -34,12 +34,12 @@ people as (
 final as (
 
     select
-        cast(people.customer_id as varchar) as customer_id,
-        cast(last_orders.customer_zip_code_prefix as varchar) as zip_code_prefix,
-        cast(last_orders.customer_city as varchar) as city,
-        cast(last_orders.customer_state as varchar) as state,
-        cast(states.state_name as varchar) as state_name,
-        cast(last_orders.customer_region as varchar) as region,
+        cast(people.customer_id as string) as customer_id,
+        cast(last_orders.customer_zip_code_prefix as string) as zip_code_prefix,
+        cast(last_orders.customer_city as string) as city,
+        cast(last_orders.customer_state as string) as state,
+        cast(states.state_name as string) as state_name,
+        cast(last_orders.customer_region as string) as region,
         cast(zip_locations.latitude as double) as latitude,
         cast(zip_locations.longitude as double) as longitude,
         cast(people.first_order_at as timestamp) as first_order_at,
@@ -48,13 +48,13 @@ final as (
         cast(people.valid_order_count as integer) as valid_order_count,
         people.order_count > 1 as is_repeat_customer,
         cast(first_orders.purchased_at as timestamp) as first_valid_order_at,
-        cast(first_orders.customer_state as varchar) as first_order_state,
-        cast(first_orders.customer_region as varchar) as first_order_region,
+        cast(first_orders.customer_state as string) as first_order_state,
+        cast(first_orders.customer_region as string) as first_order_region,
         cast(
-            case when people.valid_order_count > 0 then coalesce(first_orders.main_category, 'unknown') end as varchar
+            case when people.valid_order_count > 0 then coalesce(first_orders.main_category, 'unknown') end as string
         ) as first_order_category,
         cast(
-            case when people.valid_order_count > 0 then coalesce(first_orders.payment_type, 'unknown') end as varchar
+            case when people.valid_order_count > 0 then coalesce(first_orders.payment_type, 'unknown') end as string
         ) as first_order_payment_type
     from people
     inner join orders as last_orders on people.last_order_id = last_orders.order_id

@@ -24,7 +24,7 @@ final as (
         cast(extract(month from days.date_day) as integer) as month_number,
         {{ month_of('days.date_day') }} as month_start_date,
         cast({{ iso_weekday('days.date_day') }} as integer) as weekday_number,
-        cast({{ weekday_name(iso_weekday('days.date_day')) }} as varchar) as weekday_name,
+        cast({{ weekday_name(iso_weekday('days.date_day')) }} as string) as weekday_name,
         cast({{ iso_weekday('days.date_day') }} >= 6 as boolean) as is_weekend,
         cast(
             coalesce({{ month_of('days.date_day') }} <= calendar.last_complete_month, false) as boolean

@@ -7,9 +7,9 @@ with products as (
 final as (
 
     select
-        cast(product_id as varchar) as product_id,
-        cast(product_category as varchar) as product_category,
-        cast(category_name_portuguese as varchar) as category_name_portuguese,
+        cast(product_id as string) as product_id,
+        cast(product_category as string) as product_category,
+        cast(category_name_portuguese as string) as category_name_portuguese,
         cast(name_length as integer) as name_length,
         cast(description_length as integer) as description_length,
         cast(photo_count as integer) as photo_count,

@@ -25,17 +25,17 @@ states as (
 final as (
 
     select
-        cast(sellers.seller_id as varchar) as seller_id,
-        cast(sellers.zip_code_prefix as varchar) as zip_code_prefix,
+        cast(sellers.seller_id as string) as seller_id,
+        cast(sellers.zip_code_prefix as string) as zip_code_prefix,
         cast(
             case
                 when {{ is_no_city('sellers.city') }} then zip_locations.city
                 else coalesce(sellers.city, zip_locations.city)
-            end as varchar
+            end as string
         ) as city,
-        cast(coalesce(sellers.state, 'unknown') as varchar) as state,
-        cast(states.state_name as varchar) as state_name,
-        cast(coalesce(states.region, 'unknown') as varchar) as region,
+        cast(coalesce(sellers.state, 'unknown') as string) as state,
+        cast(states.state_name as string) as state_name,
+        cast(coalesce(states.region, 'unknown') as string) as region,
         cast(zip_locations.latitude as double) as latitude,
         cast(zip_locations.longitude as double) as longitude
     from sellers

@@ -96,10 +96,10 @@ numbered as (
 final as (
 
     select
-        cast(order_id as varchar) as order_id,
-        cast(customer_id as varchar) as customer_id,
-        cast(order_customer_id as varchar) as order_customer_id,
-        cast(order_status as varchar) as order_status,
+        cast(order_id as string) as order_id,
+        cast(customer_id as string) as customer_id,
+        cast(order_customer_id as string) as order_customer_id,
+        cast(order_status as string) as order_status,
         cast(is_valid_order as boolean) as is_valid_order,
         cast(is_delivered as boolean) as is_delivered,
         cast(purchased_at as timestamp) as purchased_at,
@@ -119,16 +119,16 @@ final as (
         cast(coalesce(item_value, 0) + coalesce(freight_value, 0) as decimal(18, 2)) as order_value,
         cast(coalesce(payment_value, 0) as decimal(18, 2)) as payment_value,
         cast(coalesce(payment_count, 0) as integer) as payment_count,
-        cast(payment_type as varchar) as payment_type,
+        cast(payment_type as string) as payment_type,
         cast(max_installments as integer) as max_installments,
         cast(coalesce(review_count, 0) as integer) as review_count,
         cast(review_score as integer) as review_score,
         cast(review_answered_at as timestamp) as review_answered_at,
-        cast(main_category as varchar) as main_category,
-        cast(city as varchar) as customer_city,
-        cast(zip_code_prefix as varchar) as customer_zip_code_prefix,
-        cast(state as varchar) as customer_state,
-        cast(coalesce(region, 'unknown') as varchar) as customer_region,
+        cast(main_category as string) as main_category,
+        cast(city as string) as customer_city,
+        cast(zip_code_prefix as string) as customer_zip_code_prefix,
+        cast(state as string) as customer_state,
+        cast(coalesce(region, 'unknown') as string) as customer_region,
         cast(customer_order_number as integer) as customer_order_number
     from numbered
 

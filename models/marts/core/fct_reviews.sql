@@ -22,20 +22,20 @@ order_reviews as (
 final as (
 
     select
-        cast(reviews.review_id as varchar) as review_id,
-        cast(reviews.order_id as varchar) as order_id,
-        cast(orders.customer_id as varchar) as customer_id,
+        cast(reviews.review_id as string) as review_id,
+        cast(reviews.order_id as string) as order_id,
+        cast(orders.customer_id as string) as customer_id,
         cast(reviews.review_score as integer) as review_score,
         cast(reviews.review_id = order_reviews.review_id as boolean) as is_order_score,
-        cast(reviews.comment_title as varchar) as comment_title,
-        cast(reviews.comment_message as varchar) as comment_message,
+        cast(reviews.comment_title as string) as comment_title,
+        cast(reviews.comment_message as string) as comment_message,
         cast(coalesce(reviews.comment_title, reviews.comment_message) is not null as boolean) as has_comment,
         cast(reviews.created_at as timestamp) as review_created_at,
         cast(reviews.answered_at as timestamp) as review_answered_at,
         cast(orders.is_valid_order as boolean) as is_valid_order,
         cast(orders.purchased_at as date) as order_date,
         {{ month_of('orders.purchased_at') }} as order_month,
-        cast(orders.state as varchar) as customer_state
+        cast(orders.state as string) as customer_state
     from reviews
     inner join orders on reviews.order_id = orders.order_id
     inner join order_reviews on reviews.order_id = order_reviews.order_id

@@ -16,14 +16,14 @@ days_in_force as (
 
     select
         'as_of_date' as name,
-        cast(as_of_date as varchar) as value,
+        cast(as_of_date as string) as value,
         'date' as unit,
         'Everything stamped at or after this day is unseen; by default the day after the last purchase.' as description
     from calendar
     union all
     select
         'last_complete_month' as name,
-        cast(last_complete_month as varchar) as value,
+        cast(last_complete_month as string) as value,
         'month' as unit,
         'Trends, cohorts and monthly variability stop with this month.' as description
     from calendar
@@ -41,10 +41,10 @@ all_parameters as (
 final as (
 
     select
-        cast(name as varchar) as name,
-        cast(value as varchar) as value,
-        cast(unit as varchar) as unit,
-        cast(description as varchar) as description
+        cast(name as string) as name,
+        cast(value as string) as value,
+        cast(unit as string) as unit,
+        cast(description as string) as description
     from all_parameters
 
 )

@@ -30,11 +30,11 @@ final as (
 
     select
         cast(sales.order_month as date) as order_month,
-        cast(sales.product_category as varchar) as product_category,
-        cast(sales.customer_state as varchar) as customer_state,
-        cast(states.iso_code as varchar) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as varchar) as customer_state_name,
-        cast(coalesce(states.region, 'unknown') as varchar) as customer_region,
+        cast(sales.product_category as string) as product_category,
+        cast(sales.customer_state as string) as customer_state,
+        cast(states.iso_code as string) as customer_state_iso,
+        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.region, 'unknown') as string) as customer_region,
         cast(sales.units as bigint) as units,
         cast(sales.orders as bigint) as orders,
         cast(sales.revenue as decimal(18, 2)) as revenue,

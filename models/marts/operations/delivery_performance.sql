@@ -32,10 +32,10 @@ final as (
 
     select
         cast(deliveries.order_month as date) as order_month,
-        cast(deliveries.customer_state as varchar) as customer_state,
-        cast(states.iso_code as varchar) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as varchar) as customer_state_name,
-        cast(coalesce(states.region, 'unknown') as varchar) as customer_region,
+        cast(deliveries.customer_state as string) as customer_state,
+        cast(states.iso_code as string) as customer_state_iso,
+        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.region, 'unknown') as string) as customer_region,
         cast(deliveries.delivered_orders as bigint) as delivered_orders,
         cast(deliveries.delivery_days_sum as bigint) as delivery_days_sum,
         {{ ratio('deliveries.delivery_days_sum', 'deliveries.delivered_orders') }} as mean_delivery_days,

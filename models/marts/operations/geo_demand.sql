@@ -78,14 +78,14 @@ both_sides as (
 final as (
 
     select
-        cast(both_sides.zip_code_prefix as varchar) as zip_code_prefix,
+        cast(both_sides.zip_code_prefix as string) as zip_code_prefix,
         cast(both_sides.latitude as double) as latitude,
         cast(both_sides.longitude as double) as longitude,
-        cast(both_sides.city as varchar) as customer_city,
-        cast(coalesce(both_sides.state, 'unknown') as varchar) as customer_state,
-        cast(states.iso_code as varchar) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as varchar) as customer_state_name,
-        cast(coalesce(states.region, 'unknown') as varchar) as customer_region,
+        cast(both_sides.city as string) as customer_city,
+        cast(coalesce(both_sides.state, 'unknown') as string) as customer_state,
+        cast(states.iso_code as string) as customer_state_iso,
+        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.region, 'unknown') as string) as customer_region,
         cast(both_sides.customers as bigint) as customers,
         cast(both_sides.orders as bigint) as orders,
         cast(both_sides.revenue as decimal(18, 2)) as revenue,

@@ -43,7 +43,7 @@ final as (
 
     select
         cast(all_payments.order_month as date) as order_month,
-        cast(all_payments.payment_type as varchar) as payment_type,
+        cast(all_payments.payment_type as string) as payment_type,
         cast(coalesce(largest_payments.orders, 0) as bigint) as orders,
         cast(all_payments.orders_using_it as bigint) as orders_using_it,
         cast(all_payments.payments as bigint) as payments,

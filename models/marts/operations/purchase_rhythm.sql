@@ -38,7 +38,7 @@ final as (
 
     select
         cast(hours_of_the_week.weekday_number as integer) as weekday_number,
-        cast({{ weekday_name('hours_of_the_week.weekday_number') }} as varchar) as weekday_name,
+        cast({{ weekday_name('hours_of_the_week.weekday_number') }} as string) as weekday_name,
         cast(hours_of_the_week.hour_of_day as integer) as hour_of_day,
         cast(coalesce(hourly.orders, 0) as bigint) as orders,
         {{ ratio('coalesce(hourly.orders, 0)', 'total.orders') }} as order_share,

@@ -62,13 +62,13 @@ flows as (
 final as (
 
     select
-        cast(flows.customer_state as varchar) as customer_state,
-        cast(customer_states.iso_code as varchar) as customer_state_iso,
-        cast(coalesce(customer_states.state_name, 'unknown') as varchar) as customer_state_name,
-        cast(coalesce(customer_states.region, 'unknown') as varchar) as customer_region,
-        cast(flows.seller_state as varchar) as seller_state,
-        cast(coalesce(seller_states.state_name, 'unknown') as varchar) as seller_state_name,
-        cast(coalesce(seller_states.region, 'unknown') as varchar) as seller_region,
+        cast(flows.customer_state as string) as customer_state,
+        cast(customer_states.iso_code as string) as customer_state_iso,
+        cast(coalesce(customer_states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(customer_states.region, 'unknown') as string) as customer_region,
+        cast(flows.seller_state as string) as seller_state,
+        cast(coalesce(seller_states.state_name, 'unknown') as string) as seller_state_name,
+        cast(coalesce(seller_states.region, 'unknown') as string) as seller_region,
         cast(flows.orders as bigint) as orders,
         cast(flows.units as bigint) as units,
         cast(flows.revenue as decimal(18, 2)) as revenue,

@@ -78,11 +78,11 @@ shrunk as (
 final as (
 
     select
-        cast(shrunk.seller_id as varchar) as seller_id,
-        cast(sellers.city as varchar) as seller_city,
-        cast(coalesce(sellers.state, 'unknown') as varchar) as seller_state,
-        cast(coalesce(sellers.region, 'unknown') as varchar) as seller_region,
-        cast(seller_classes.abc_class as varchar) as abc_class,
+        cast(shrunk.seller_id as string) as seller_id,
+        cast(sellers.city as string) as seller_city,
+        cast(coalesce(sellers.state, 'unknown') as string) as seller_state,
+        cast(coalesce(sellers.region, 'unknown') as string) as seller_region,
+        cast(seller_classes.abc_class as string) as abc_class,
         cast(shrunk.orders as bigint) as orders,
         cast(shrunk.items as bigint) as items,
         cast(shrunk.revenue as decimal(18, 2)) as revenue,

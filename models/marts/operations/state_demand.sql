@@ -91,10 +91,10 @@ all_states as (
 final as (
 
     select
-        cast(all_states.state as varchar) as customer_state,
-        cast(states.iso_code as varchar) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as varchar) as customer_state_name,
-        cast(coalesce(states.region, 'unknown') as varchar) as customer_region,
+        cast(all_states.state as string) as customer_state,
+        cast(states.iso_code as string) as customer_state_iso,
+        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.region, 'unknown') as string) as customer_region,
         cast(states.latitude as double) as latitude,
         cast(states.longitude as double) as longitude,
         cast(coalesce(demand.customers, 0) as bigint) as customers,
