@@ -23,8 +23,8 @@ import numpy as np
 import settings
 from flask import Blueprint, Response
 
-# Superset strips "tile://" and takes the rest as a template of raster tiles. A scheme without a host is, on a page of the same
-# scheme, a path on the page's own host; Superset's own check wants the address to begin like this.
+# Superset strips "tile://" and takes the rest as a template of raster tiles. A scheme without a host is, on a page of
+# the same scheme, a path on the page's own host; Superset's own check wants the address to begin like this.
 STYLE = f"tile://{'https' if settings.behind_https() else 'http'}:/basemap/{{z}}/{{x}}/{{y}}.png"
 TILES_URL = os.environ.get("SUPERSET_TILES_URL", "")
 OUTLINES = "basemap.json.gz"

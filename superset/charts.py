@@ -460,8 +460,8 @@ def table(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
         "include_search": spec.get("search", False),
         "table_timestamp_format": spec.get("dates", "%d %b %Y"),
         "show_cell_bars": spec.get("bars", True),
-        # Bars of one colour, or of two for numbers on both sides of zero.
-        "color_pn": spec.get("signed", False),
+        # Superset's green and red would call a higher risk good.
+        "color_pn": False,
         "align_pn": False,
         "allow_rearrange_columns": False,
         "conditional_formatting": spec.get("marks", []),

@@ -182,6 +182,7 @@ with sqlalchemy.create_engine({metadata!r}).connect() as connection:
 
     # Proxy: TLS in front, a secure cookie, and a session that may change things although the server itself speaks http.
     session = requests.Session()
+    session.trust_env = False  # a machine's own list of authorities would replace ours
     session.verify = str(certificate)
     page = session.get(f"{address}/login/", timeout=60)
     assert page.headers["Strict-Transport-Security"]
