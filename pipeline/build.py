@@ -123,8 +123,6 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
         if with_scores:
             run_dbt([*build, "--exclude", DOWNSTREAM_OF_SCORES], variables)
             _score(variables, ())
-        elif on_spark():
-            run_dbt(build, variables)
         else:
             if since is not None:
                 _forget_scores()
@@ -132,9 +130,7 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
     finally:
         del os.environ[WINDOW_VARIABLE]
         if on_spark():
-            from pipeline import spark
-
-            spark.stop()
+            _stop_spark()
     check_measures(variables)
     remember_build(
         BuildState(recipe, manifest.resolved_from, months_of(manifest.states), with_scores, file_state(), target())
@@ -195,9 +191,13 @@ def run_dbt(command: Sequence[str], variables: str | None = None) -> None:
     """
     os.chdir(paths.PROJECT)
     if on_spark():
-        from pipeline import spark
-
-        spark.start()
+        try:
+            from pipeline import spark
+        except ImportError as error:
+            raise BuildError(f"DBT_TARGET=spark needs .venv-spark, which make sets up ({error}).") from error
+        with step("Spark") as this:
+            spark.start()
+            this.result = os.environ.get(spark.MASTER_VARIABLE) or "local"
     # Imported here: dbt takes two seconds to import, and most steps do without it.
     from dbt.cli.main import dbtRunner
 
@@ -231,6 +231,11 @@ def run_dbt(command: Sequence[str], variables: str | None = None) -> None:
         from pipeline import spark_tables
 
         spark_tables.to_build_file()
+
+
+def _stop_spark() -> None:
+    if "pipeline.spark" in sys.modules:
+        sys.modules["pipeline.spark"].stop()
 
 
 def _close_build_file() -> None:
