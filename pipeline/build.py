@@ -136,9 +136,7 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
     finally:
         del os.environ[WINDOW_VARIABLE]
         if on_spark():
-            from pipeline import spark
-
-            spark.stop()
+            _stop_spark()
     check_measures(variables)
     remember_build(
         BuildState(recipe, manifest.resolved_from, months_of(manifest.states), with_scores, file_state(), target())
@@ -188,3 +186,8 @@ def _forget_scores() -> None:
         tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'scores'").fetchall()
         for (table,) in tables:
             connection.execute(f"DELETE FROM scores.{name_of(table)}")
+
+
+def _stop_spark() -> None:
+    if "pipeline.spark" in sys.modules:
+        sys.modules["pipeline.spark"].stop()

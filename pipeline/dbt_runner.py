@@ -48,9 +48,7 @@ class Dbt:
         """
         os.chdir(paths.PROJECT)
         if on_spark():
-            from pipeline import spark
-
-            spark.start()
+            _start_spark()
         with step(f"dbt {' '.join(command)}"[:60]) as this:
             self._parse()
             try:
@@ -101,6 +99,16 @@ class Dbt:
         if outcome.exception is not None:
             raise BuildError(str(outcome.exception)) from outcome.exception
         return outcome
+
+
+def _start_spark() -> None:
+    try:
+        from pipeline import spark
+    except ImportError as error:
+        raise BuildError(f"DBT_TARGET=spark needs .venv-spark, which make sets up ({error}).") from error
+    with step("Spark") as this:
+        spark.start()
+        this.result = os.environ.get(spark.MASTER_VARIABLE) or "local"
 
 
 def _close_build_file() -> None:

@@ -7,8 +7,11 @@ seeds into statements without escaping them, and it runs Python models on Databr
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
+import warnings
+from pathlib import Path
 from typing import Any
 
 from dbt.adapters.spark import session as dbt_session
@@ -19,6 +22,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pipeline import paths
+from pipeline.errors import BuildError
 
 # Where Spark runs: local[*], or the address of a cluster such as spark://host:7077.
 MASTER_VARIABLE = "SPARK_MASTER"
@@ -53,9 +57,13 @@ def _started() -> SparkSession:
     builder = SparkSession.builder.appName("retention_warehouse")
     for name, value in settings().items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    try:
+        return builder.getOrCreate()
+    except (PySparkException, Py4JJavaError) as error:
+        raise BuildError(
+            f"Spark did not start: {_told(error).splitlines()[0]} It needs Java 17 or newer, and the master that "
+            f"{MASTER_VARIABLE} names must be running ({_master()})."
+        ) from error
 
 
 def stop() -> None:
@@ -66,11 +74,10 @@ def stop() -> None:
 
 
 def settings() -> dict[str, str]:
-    """Return the settings of the session."""
-    cores = str(os.cpu_count() or 2)
+    """Return the settings of the session; those of the place give way to ``spark-defaults.conf``."""
+    cores = os.cpu_count() or 2
     memory = os.environ.get(MEMORY_VARIABLE) or _memory_of_the_machine()
-    return {
-        "spark.master": os.environ.get(MASTER_VARIABLE) or "local[*]",
+    of_the_place = {
         "spark.driver.memory": memory,
         "spark.executor.memory": memory,
         # nobody else's business: every port on loopback, no web page
@@ -78,19 +85,35 @@ def settings() -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.warehouse.dir": str(paths.spark_dir()),
+        "spark.log.level": "ERROR",
         "spark.local.dir": str(paths.spark_dir() / "spill"),
+        # at most so many tasks of a shuffle; adaptive execution merges the small ones
+        "spark.sql.shuffle.partitions": str(4 * cores),
+    }
+    given = _given()
+    return {
+        **{name: value for name, value in of_the_place.items() if name not in given},
+        "spark.master": _master(),
+        "spark.sql.warehouse.dir": str(paths.spark_dir()),
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.sources.default": "parquet",
         # the same answers as DuckDB: a cast or an overflow that fails is an error, and a timestamp has no zone
         "spark.sql.ansi.enabled": "true",
         "spark.sql.timestampType": "TIMESTAMP_NTZ",
         "spark.sql.session.timeZone": "UTC",
-        # tasks of a shuffle: adaptive execution merges small ones, and splits no large one
-        "spark.sql.shuffle.partitions": cores,
-        "spark.default.parallelism": cores,
-        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
     }
+
+
+def _master() -> str:
+    return os.environ.get(MASTER_VARIABLE) or "local[*]"
+
+
+def _given() -> set[str]:
+    """Return the names of the settings in ``spark-defaults.conf``."""
+    file = Path(os.environ.get("SPARK_CONF_DIR") or "conf") / "spark-defaults.conf"
+    if not file.is_file():
+        return set()
+    return {re.split(r"[\s=]", line.strip())[0] for line in file.read_text().splitlines() if line.strip()}
 
 
 def _memory_of_the_machine() -> str:
@@ -122,6 +145,8 @@ def _execute(cursor: Any, sql: str, *parameters: Any) -> None:
 
 
 def _mend_dbt_spark() -> None:
+    # what it means are data frames of pandas, and none is made here
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
     dbt_session.Cursor.execute = _execute
     dbt_session.SessionConnectionWrapper._fix_binding = classmethod(lambda _, value: value)
     SparkAdapter.default_python_submission_method = property(lambda _: "session")
