@@ -36,7 +36,7 @@ up: .venv/.installed .venv-superset/.installed ## set up, demo shop if there is 
 	@$(PIPELINE) -m pipeline warehouse --if-changed
 	@$(SUPERSET) superset/serve.py start
 
-test: .venv/.installed .venv-superset/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
+test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
 	@$(PIPELINE) -m pytest
 
 warehouse: .venv/.installed ## set up, build, score, publish; no Superset
@@ -64,8 +64,8 @@ superset: .venv/.installed .venv-superset/.installed ## start the dashboards on 
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
 
-bench: .venv/.installed ## measure load, build, score and publish on this machine
-	@$(PIPELINE) -m pipeline bench
+bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--runs 3 --large")
+	@$(PIPELINE) -m pipeline bench $(BENCH)
 
 docs: .venv/.installed ## build the dbt documentation site into target/
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
@@ -76,13 +76,13 @@ lint: .venv/.installed ## sqlfluff, ruff and mypy
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
-	@cd requirements && for name in uv pipeline superset; do \
+	@cd requirements && for name in uv pipeline superset bench; do \
 		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-bench .venv-uv target logs data/warehouse data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
@@ -96,6 +96,9 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 
 .venv-superset/.installed: requirements/superset.txt | .venv-uv/.installed
 	@$(call install,.venv-superset,requirements/superset.txt)
+
+.venv-bench/.installed: requirements/bench.txt | .venv-uv/.installed
+	@$(call install,.venv-bench,requirements/bench.txt)
 
 # a fresh environment each time its lock changes: nothing lingers that is not in the file
 define install
