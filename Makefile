@@ -38,7 +38,7 @@ up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there i
 	@$(PIPELINE) -m pipeline warehouse --if-changed
 	@$(SUPERSET) superset/serve.py start
 
-test: .venv/.installed .venv-superset/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
+test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
 	@.venv/bin/python -m pytest
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
@@ -66,8 +66,8 @@ superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards o
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
 
-bench: $(VENV)/.installed ## measure load, build, score and publish on this machine
-	@$(PIPELINE) -m pipeline bench
+bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--runs 3 --large")
+	@.venv/bin/python -m pipeline bench $(BENCH)
 
 docs: .venv/.installed ## build the dbt documentation site into target/
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
@@ -78,13 +78,13 @@ lint: .venv/.installed ## sqlfluff, ruff and mypy
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
-	@cd requirements && for name in uv pipeline superset spark; do \
+	@cd requirements && for name in uv pipeline superset spark bench; do \
 		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-spark .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-uv target logs data/warehouse data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
@@ -102,6 +102,9 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 .venv-spark/.installed: requirements/spark.txt | .venv-uv/.installed
 	@java -version >/dev/null 2>&1 || { echo "error: Spark needs Java 17 or newer, and there is no java on PATH. On Debian: apt-get install openjdk-17-jre-headless" >&2; exit 1; }
 	@$(call install,.venv-spark,requirements/spark.txt)
+
+.venv-bench/.installed: requirements/bench.txt | .venv-uv/.installed
+	@$(call install,.venv-bench,requirements/bench.txt)
 
 # a fresh environment each time its lock changes: nothing lingers that is not in the file
 define install

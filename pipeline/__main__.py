@@ -80,9 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     build = steps.add_parser("build", help="load, models, tests and scores, in the build file")
     score = steps.add_parser("score", help="fit, evaluate, score, refresh what depends on the scores, publish")
     steps.add_parser("publish", help="publish the build file")
-    bench = steps.add_parser("bench", help="seconds and peak memory of each step on generated shops")
-    bench.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000], help="numbers of orders")
-    bench.add_argument("--runs", type=int, default=3, help="of each step; the median is told")
+    bench = steps.add_parser("bench", help="measure every step, and rivals on the same work; writes docs/benchmarks.md")
+    bench.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="numbers of orders")
+    bench.add_argument("--large", action="store_true", help="10,000,000 orders too")
+    bench.add_argument("--runs", type=int, default=5, help="of each step; the median is told")
+    bench.add_argument("--no-score", action="store_true", help="leave scoring unmeasured")
+    bench.add_argument("--out", type=Path, default=paths.PROJECT / "docs" / "benchmarks.md", help="report to write")
     steps.add_parser("status", help="what is published, since when, and what went wrong last")
     warehouse = steps.add_parser("warehouse", help="build and publish")
     warehouse.add_argument(
@@ -127,8 +130,10 @@ def _run(options: argparse.Namespace) -> None:
         publish()
     elif options.step == "bench":
         from pipeline.bench import bench
+        from pipeline.bench.report import write
 
-        print(bench(options.sizes, options.runs))
+        sizes = [*options.sizes, *([10_000_000] if options.large else [])]
+        print(write(bench(sizes, options.runs, with_scores=not options.no_score), options.out))
     elif options.step == "status":
         from pipeline.status import status
 

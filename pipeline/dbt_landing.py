@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
+from pipeline import paths
 from pipeline.errors import InputError
 from pipeline.load import load
+from pipeline.resources import restrain
 
 
 class Plugin(BasePlugin):
-    """Runs the loader once per connection to the build file; free when nothing has changed."""
+    """Runs the loader once per connection to the build file, and keeps the connection within the machine's memory."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Land changed raw files.
@@ -26,3 +29,7 @@ class Plugin(BasePlugin):
             load()
         except InputError as error:
             raise DbtRuntimeError(str(error)) from error
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Set memory and spill folder of the engine."""
+        restrain(conn, paths.spill_dir())

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipeline.errors import PipelineError
 from pipeline.parsing import Parsed, copy, is_numbered, key_text, located, rejected_file, rows_file
 from pipeline.rawfiles import Piece
+from pipeline.resources import restrain
 from pipeline.sql import insert_rows, literal, name_of, scalar
 from pipeline.tables import BY_NAME, TABLES, RawTable
 
@@ -102,7 +103,8 @@ class Landing:
         self._folder = folder
         self._work = work
         self._before = before
-        self._connection = duckdb.connect(config={"temp_directory": str(work / "spill")})
+        self._connection = duckdb.connect()
+        restrain(self._connection, work / "spill")
         self._connection.execute(f"CREATE TABLE quarantine ({QUARANTINE})")
 
     def settle(self, sources: dict[str, list[Source]]) -> dict[str, TableState]:

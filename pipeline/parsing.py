@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipeline import csvtext
 from pipeline.errors import InputError
 from pipeline.rawfiles import Piece
+from pipeline.resources import restrain
 from pipeline.sql import insert_rows, literal, name_of, scalar
 from pipeline.tables import DEGREE, KINDS, MONEY, STAMP, STAMP_RANGE, TABLES, TEXT, WHOLE, RawTable
 
@@ -140,7 +141,8 @@ def located(piece: Piece, rows: Collection[int], work: Path) -> dict[int, tuple[
 
 def _read(piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work: Path) -> Parsed:
     stem.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(config={"temp_directory": str(work / "spill")}) as connection:
+    with duckdb.connect() as connection:
+        restrain(connection, work / "spill")
         connection.execute(f"CREATE TABLE rejected ({REJECTED})")
         if inspection is None:
             reading: _Reading = _ParquetReading(connection, piece)

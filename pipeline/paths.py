@@ -43,6 +43,11 @@ def make_warehouse_dir() -> None:
     make_private(warehouse_dir())
 
 
+def spill_dir() -> Path:
+    """Folder for what does not fit into memory while a step runs."""
+    return warehouse_dir() / "spill"
+
+
 def landing_dir() -> Path:
     """Folder of the typed Parquet files that staging reads."""
     return warehouse_dir() / "landing"

@@ -16,6 +16,7 @@ from pipeline import events, history, paths
 from pipeline.console import step
 from pipeline.errors import BuildError, PipelineError
 from pipeline.locking import exclusive
+from pipeline.resources import restrain
 from pipeline.state import finished_build, inputs_digest
 
 PUBLISHED_SCHEMAS = ("marts", "scores", "quality")
@@ -104,6 +105,7 @@ def _copy_tables(target: Path) -> dict[str, int]:
         raise PipelineError(f"{manifest_file} is damaged: run `make warehouse`.") from error
     counts: dict[str, int] = {}
     with duckdb.connect() as connection:
+        restrain(connection, paths.spill_dir())
         connection.execute(f"ATTACH '{_quoted(paths.build_file())}' AS build (READ_ONLY)")
         connection.execute(f"ATTACH '{_quoted(target)}' AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')")
         tables = connection.execute(

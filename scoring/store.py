@@ -13,6 +13,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from pipeline import paths
+from pipeline.resources import restrain
 from scoring.features import NAMES, FeatureTable, from_arrow, to_floats
 from scoring.fitting import Snapshot
 
@@ -62,6 +64,7 @@ class Store:
         if not file.exists():
             raise NoFeaturesError(f"{file.name} does not exist: run `dbt build` first.")
         self._connection = duckdb.connect(str(file), read_only=read_only)
+        restrain(self._connection, paths.spill_dir())
         self._connection.execute("set enable_progress_bar = false")
 
     def __enter__(self) -> Store:

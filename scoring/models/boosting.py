@@ -136,6 +136,8 @@ class Boosting:
         binned = _Binned.learn(self.features, table)
         codes = binned.codes(table)
         growing = ~held_out
+        # a feature that nobody here has says nothing, and scikit-learn cannot find bins in it
+        codes[:, np.isnan(codes[growing]).all(axis=0)] = 0
         model = HistGradientBoostingClassifier(
             learning_rate=self.learning_rate,
             max_iter=self.max_iter,

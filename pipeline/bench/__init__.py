@@ -1,0 +1,178 @@
+"""Measure this machine: each step of the pipeline, what readers ask, and rivals on the same work, side by side."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import paths
+from pipeline.bench.equality import TABLES, check_equal
+from pipeline.bench.measuring import Figures, measure
+from pipeline.bench.new_day import write_day
+from pipeline.console import say
+
+RIVALS = Path(__file__).parent
+# polars is no part of the product and lives beside it
+BENCH_PYTHON = paths.PROJECT / ".venv-bench" / "bin" / "python"
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+# tests that look at other tables too would need those built
+ONLY_THEIR_TESTS = ("--indirect-selection", "cautious", *NO_UNIT_TESTS)
+
+LOAD = "load: raw CSV to landed Parquet"
+BUILD = "`dbt build`: every model, every data test"
+TESTS = "`dbt test`: the data tests alone"
+OUTPUTS = "`dbt build` of the five tables below, with their tests"
+FLOOR = "floor: the same compiled SQL of every model, no dbt, no tests"
+PANDAS = "pandas: the five tables"
+POLARS = "polars: the five tables"
+MERGED = "pandas, merge everything: five tables with wrong figures"
+PUBLISH = "publish"
+SCORING = "scoring: judge, fit, score, cluster"
+WAREHOUSE = "`make warehouse`: all of it, from the raw files"
+NEW_DAY = "one new day: `make refresh`, without scores"
+
+RATIOS = (
+    (BUILD, FLOOR, "whole `dbt build` with tests / floor"),
+    (PANDAS, OUTPUTS, "pandas / `dbt build` of the same tables"),
+    (POLARS, OUTPUTS, "polars / `dbt build` of the same tables"),
+    (MERGED, OUTPUTS, "merge everything / `dbt build` of the same tables"),
+    (NEW_DAY, BUILD, "one new day / whole `dbt build`"),
+)
+
+
+@dataclass
+class Size:
+    """All that was measured at one number of orders.
+
+    Attributes
+    ----------
+    steps : dict of str to Figures
+    queries : dict
+        Group of queries to, per run, seconds in all, seconds of the slowest, and number.
+    models : list of dict
+        What each model takes alone, dearest first.
+    equal_rows : int
+        Rows in which the rivals' tables were found equal to the marts.
+    """
+
+    orders: int
+    steps: dict[str, Figures] = field(default_factory=dict)
+    queries: dict[str, list[tuple[float, float, int]]] = field(default_factory=dict)
+    models: list[dict[str, Any]] = field(default_factory=list)
+    equal_rows: int = 0
+
+
+def bench(
+    sizes: list[int],
+    runs: int,
+    *,
+    rival_python: Path = BENCH_PYTHON,
+    with_scores: bool = True,
+    folder: Path | None = None,
+) -> list[Size]:
+    """Measure every step and rival at each size.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Numbers of orders of the generated shops.
+    runs : int
+        Of each step; they take turns, so that a busy minute of the machine hits all alike.
+    rival_python : Path
+        Interpreter that has polars.
+    with_scores : bool
+        False leaves scoring, and what contains it, unmeasured.
+    folder : Path, optional
+        Where to work; a temporary folder by default.
+
+    Returns
+    -------
+    list of Size
+
+    Raises
+    ------
+    pipeline.errors.BuildError
+        A step failed, or a rival's tables are not ours.
+    """
+    found = []
+    for orders in sizes:
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            found.append(_Shop(orders, Path(work), rival_python, with_scores=with_scores).measured(runs))
+    return found
+
+
+class _Shop:
+    """A generated shop and the folder its runs share: dbt's cache is warm, landing and build file are made anew."""
+
+    def __init__(self, orders: int, work: Path, rival_python: Path, *, with_scores: bool) -> None:
+        self.size = Size(orders)
+        self._raw, self._warehouse, self._target = work / "raw", work / "warehouse", work / "dbt-target"
+        self._out, self._rival_python, self._with_scores = work / "out", rival_python, with_scores
+        self._environment = {
+            "RAW_DIR": str(self._raw),
+            "WAREHOUSE_DIR": str(self._warehouse),
+            "DBT_TARGET_PATH": str(self._target),
+            "DBT_LOG_PATH": str(work / "dbt-logs"),
+        }
+
+    def measured(self, runs: int) -> Size:
+        self._run("", "pipeline", "demo", "--orders", str(self.size.orders), "--out", str(self._raw))
+        # the first build parses the project and tries the unit tests, as the first one on any machine does
+        self._run("", "pipeline", "build", "--no-score")
+        for run in range(1, runs + 1):
+            self._once(run)
+        # once more as it was: a refresh compiles the SQL of its window only
+        self._forget_days()
+        self._run("", "pipeline", "build", "--no-score")
+        floor = ["pipeline.bench.floor", str(self._target), str(self._build), str(self._out / "floor.duckdb")]
+        self.size.models = json.loads(self._run("", *floor, "--profile"))
+        return self.size
+
+    @property
+    def _build(self) -> Path:
+        return self._warehouse / "build.duckdb"
+
+    def _once(self, run: int) -> None:
+        self._forget_days()
+        shutil.rmtree(self._warehouse / "landing", ignore_errors=True)
+        self._out.mkdir(exist_ok=True)
+        landing = self._warehouse / "landing"
+        self._run(LOAD, "pipeline", "load")
+        select = [part for table in TABLES for part in ("--select", f"+{table}")]
+        self._run(OUTPUTS, "pipeline.bench.dbt_part", "--fresh", "build", *select, *ONLY_THEIR_TESTS)
+        self._run(PANDAS, "pipeline.bench.pandas_rival", str(landing), str(self._out / "pandas"))
+        script = str(RIVALS / "polars_rival.py")
+        self._run(POLARS, script, str(landing), str(self._out / "polars"), python=self._rival_python)
+        for rival in ("pandas", "polars"):
+            self.size.equal_rows = check_equal(self._build, self._out / rival)
+        self._run(MERGED, "pipeline.bench.merge_everything", str(landing), str(self._out / "merged"))
+        self._run(BUILD, "pipeline", "build", "--no-score")
+        self._run(FLOOR, "pipeline.bench.floor", str(self._target), str(self._build), str(self._out / "floor.duckdb"))
+        self._run(PUBLISH, "pipeline", "publish")
+        printed = self._run("", "pipeline.bench.queries", str(self._warehouse / "current" / "warehouse.duckdb"))
+        for group, taken in json.loads(printed).items():
+            self.size.queries.setdefault(group, []).append(tuple(taken))
+        write_day(self._raw, run)
+        self._run(NEW_DAY, "pipeline", "refresh", "--no-score")
+        self._run(TESTS, "pipeline.bench.dbt_part", "test", *NO_UNIT_TESTS)
+        if self._with_scores:
+            self._run(SCORING, "scoring")
+            shutil.rmtree(landing)
+            self._run(WAREHOUSE, "pipeline", "warehouse")
+
+    def _forget_days(self) -> None:
+        for day in self._raw.glob("*_day_*.csv"):
+            day.unlink()
+
+    def _run(self, step: str, module: str, *arguments: str, python: Path | None = None) -> str:
+        command = [str(python), module] if python else [sys.executable, "-m", module]
+        figures = self.size.steps.setdefault(step, Figures()) if step else Figures()
+        printed = measure([*command, *arguments], self._environment, figures)
+        if step:
+            say(f"  {self.size.orders:>10,} orders: {step}: {figures.seconds[-1]:.1f} s")
+        return printed

@@ -1,0 +1,168 @@
+"""Write what was measured as docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pipeline.bench import (
+    BUILD,
+    FLOOR,
+    LOAD,
+    MERGED,
+    NEW_DAY,
+    OUTPUTS,
+    PANDAS,
+    POLARS,
+    PUBLISH,
+    RATIOS,
+    SCORING,
+    TESTS,
+    WAREHOUSE,
+    Size,
+)
+
+STEPS = (LOAD, BUILD, FLOOR, TESTS, SCORING, PUBLISH, WAREHOUSE, NEW_DAY, OUTPUTS, PANDAS, POLARS, MERGED)
+MODELS_SHOWN = 12
+
+HEAD = """# Benchmarks
+
+Written by `make bench`; do not edit. Shops are those of `make demo`. Each figure is a median ({runs}) of processes of
+their own that run one after the other; the steps take turns. *s* is time by the clock, *CPU* the processor time of
+all processes of the step, *MB* the largest memory of one of them. On a machine that does other work too, the ratios
+and the CPU tell more than the clock.
+
+Machine: {machine}
+"""
+
+RULES = """
+What is compared:
+
+- **The five tables** are `fct_orders`, `customer_rfm`, `customer_abc`, `customer_xyz` and `cohort_retention`. Ours is
+  `dbt build` of exactly the models they need, data tests and contracts included, into the database file. The rivals
+  are the scripts of [pipeline/bench](../pipeline/bench), from the same landed Parquet to Parquet files. After every
+  run each cell of theirs is compared with ours; a difference fails the benchmark. They are let off cleaned city
+  names, tests, descriptions.
+- **The floor** is the same compiled SQL of every model through DuckDB alone: what `dbt build` takes beyond it is the
+  price of dbt and of the tests.
+- **Merge everything** is what this warehouse replaces: items, payments and reviews merged into one table, then
+  grouped. Its figures are wrong.
+- **Whole `dbt build`** is what the pipeline runs: dbt started, its cache warm, every model and data test. Unit tests
+  run when the code has changed; they bring their own rows and take the same few seconds at every size.
+"""
+
+
+def write(sizes: Sequence[Size], file: Path) -> str:
+    """Render the report into a file and return it."""
+    text = render(sizes)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return text
+
+
+def render(sizes: Sequence[Size]) -> str:
+    """Return the report as Markdown."""
+    counts = [len(next(iter(size.steps.values())).seconds) for size in sizes]
+    runs = ", ".join(f"{count} runs at {size.orders:,}" for count, size in zip(counts, sizes, strict=True))
+    parts = [
+        HEAD.format(runs=runs, machine=machine()),
+        _steps(sizes),
+        "## Ratios of the medians\n",
+        _ratios(sizes),
+        RULES,
+    ]
+    parts += ["## What readers ask\n\nMilliseconds on the published file: all queries of the group, and the slowest.\n"]
+    parts += [_queries(sizes), "## Models\n"]
+    parts += [
+        "Each alone, through DuckDB without dbt: seconds, and peak memory of the engine's buffers. "
+        f"The {MODELS_SHOWN} dearest at each size.\n",
+        _models(sizes),
+    ]
+    return "\n".join(parts)
+
+
+def machine() -> str:
+    """Describe the machine: processor, cores, memory, load, versions."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = os.getloadavg()
+    versions = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "dbt-core", "pandas"))
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}; "
+        f"Python {platform.python_version()}, {versions}. "
+        f"Load average at the end {load[0]:.1f} (1 min), {load[2]:.1f} (15 min); "
+        f"{datetime.now(UTC):%Y-%m-%d}."
+    )
+
+
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")
+    if file.exists():
+        for line in file.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
+
+
+def _steps(sizes: Sequence[Size]) -> str:
+    head = ["step", *(f"{size.orders:,} orders" for size in sizes)]
+    rows = []
+    for step in STEPS:
+        cells = []
+        for size in sizes:
+            if (figures := size.steps.get(step)) is None:
+                cells.append("-")
+                continue
+            cells.append(f"{figures.median:.1f} s (CPU {figures.median_cpu:.1f}, {max(figures.peak_mb):,.0f} MB)")
+        rows.append([step, *cells])
+    return _table(head, rows)
+
+
+def _ratios(sizes: Sequence[Size]) -> str:
+    head = ["ratio", *(f"{size.orders:,}: clock (CPU)" for size in sizes)]
+    rows = []
+    for above, below, name in RATIOS:
+        cells = []
+        for size in sizes:
+            if above not in size.steps or below not in size.steps:
+                cells.append("-")
+                continue
+            one, other = size.steps[above], size.steps[below]
+            cells.append(f"{one.median / other.median:.2f} ({one.median_cpu / other.median_cpu:.2f})")
+        rows.append([name, *cells])
+    return _table(head, rows)
+
+
+def _queries(sizes: Sequence[Size]) -> str:
+    head = ["queries", "number", *(f"{size.orders:,} orders" for size in sizes)]
+    rows = []
+    for group in sizes[0].queries:
+        cells = []
+        for size in sizes:
+            everything = statistics.median(run[0] for run in size.queries[group])
+            slowest = statistics.median(run[1] for run in size.queries[group])
+            cells.append(f"{1000 * everything:,.0f} ({1000 * slowest:,.0f})")
+        rows.append([group, str(sizes[0].queries[group][0][2]), *cells])
+    return _table(head, rows)
+
+
+def _models(sizes: Sequence[Size]) -> str:
+    shown = []
+    for size in sizes:
+        dearest = sorted(size.models, key=lambda one: -float(one["seconds"]))[:MODELS_SHOWN]
+        rows = [
+            [f"`{one['model']}`", f"{one['seconds']:.2f} s", f"{one['peak_mb']:,.0f} MB" if "peak_mb" in one else "-"]
+            for one in dearest
+        ]
+        total = sum(float(one["seconds"]) for one in size.models)
+        shown.append(_table([f"{size.orders:,} orders: {total:.1f} s in all", "alone", "peak"], rows))
+    return "\n".join(shown)

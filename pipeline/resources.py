@@ -1,0 +1,63 @@
+"""How much memory the engine may take: what the machine has decides, WAREHOUSE_MEMORY overrides.
+
+Beyond the limit DuckDB writes to disk and goes on. Its own account leaves out some of what a process holds, hence the
+distance between the limit and what should be free.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import duckdb
+
+from pipeline.errors import PipelineError
+from pipeline.sql import literal
+
+# Half of the machine, for others live there too; and no more than this, so that ten million orders stay within 8 GB.
+SHARE = 0.5
+MOST = 5 * 2**30
+LEAST = 512 * 2**20
+UNITS = {"MB": 2**20, "GB": 2**30}
+# where a container says how much of the machine is its own
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def memory_limit() -> int:
+    """Return how many bytes the engine may take.
+
+    Raises
+    ------
+    PipelineError
+        WAREHOUSE_MEMORY is set to something that is no amount of memory.
+    """
+    if given := os.environ.get("WAREHOUSE_MEMORY"):
+        found = re.fullmatch(r"\s*([0-9.]+)\s*(MB|GB)\s*", given, flags=re.IGNORECASE)
+        if found is None or not float(found[1]) > 0:
+            raise PipelineError(f"WAREHOUSE_MEMORY is {given!r}; it must be an amount such as 4GB or 800MB.")
+        return int(float(found[1]) * UNITS[found[2].upper()])
+    return max(LEAST, min(MOST, int(SHARE * _memory_of_the_machine())))
+
+
+def restrain(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:
+    """Hold a connection to the limit, and say where it may write what does not fit.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    spill : Path
+        Folder that DuckDB makes when it needs it, and removes.
+    """
+    connection.execute(f"SET memory_limit = '{memory_limit() // 2**20}MiB'")
+    connection.execute(f"SET temp_directory = {literal(spill)}")
+
+
+def _memory_of_the_machine() -> int:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for file in CONTAINER_LIMITS:
+        try:
+            memory = min(memory, int(Path(file).read_text()))
+        except (OSError, ValueError):
+            continue
+    return memory

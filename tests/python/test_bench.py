@@ -1,0 +1,79 @@
+"""The benchmark runs, writes its table, and lets no rival through whose tables are not ours."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline import paths
+from pipeline.bench import BENCH_PYTHON, RATIOS, SCORING, WAREHOUSE, Size, bench
+from pipeline.bench.equality import TABLES, check_equal
+from pipeline.bench.measuring import Figures, measure
+from pipeline.bench.queries import dashboard_queries, readme_queries
+from pipeline.bench.report import STEPS, render
+from pipeline.errors import BuildError
+
+ORDERS = 400
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Size:
+    """Give the smallest benchmark there is."""
+    if not BENCH_PYTHON.exists():
+        pytest.skip("`make test` sets up .venv-bench")
+    (size,) = bench([ORDERS], 1, with_scores=False, folder=tmp_path_factory.mktemp("bench"))
+    return size
+
+
+def test_every_step_is_measured_and_every_rival_is_equal(measured: Size) -> None:
+    assert set(STEPS) - set(measured.steps) == {SCORING, WAREHOUSE}
+    assert all(figures.median > 0 and figures.peak_mb[0] > 10 for figures in measured.steps.values())
+    assert measured.equal_rows > 2 * ORDERS
+
+
+def test_the_floor_builds_every_model(measured: Size) -> None:
+    models = {one["model"] for one in measured.models}
+    files = {file.stem for file in (paths.PROJECT / "models").rglob("*") if file.suffix in (".sql", ".py")}
+    assert files <= models
+
+
+def test_the_report_shows_every_step_ratio_and_group_of_queries(measured: Size) -> None:
+    report = render([measured])
+    assert all(f"| {step} |" in report for step in STEPS)
+    assert all(f"| {name} |" in report for *_, name in RATIOS)
+    assert all(f"| {group} |" in report for group in measured.queries)
+    assert str(paths.PROJECT) not in report
+
+
+def test_there_is_a_query_for_every_chart_and_question() -> None:
+    charts = list((paths.PROJECT / "superset" / "assets").glob("*/charts/*.yaml"))
+    assert sum(len(queries) for queries in dashboard_queries().values()) == len(charts) > 0
+    assert len(readme_queries()) > 10
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_one_wrong_cell_of_a_rival_is_found(published_warehouse: Path, tmp_path: Path, table: str) -> None:
+    build_file, rival = published_warehouse / "build.duckdb", tmp_path / "rival"
+    script = [sys.executable, "-m", "pipeline.bench.pandas_rival", str(published_warehouse / "landing"), str(rival)]
+    measure(script, {}, Figures())
+    assert check_equal(build_file, rival) > 0
+    frame = pd.read_parquet(rival / f"{table}.parquet")
+    column = {"fct_orders": "payment_value", "cohort_retention": "orders"}.get(table, frame.columns[1])
+    row = frame.index[frame[column].notna()][-1]
+    wrong = frame[column].iloc[0] if frame[column].iloc[0] != frame.loc[row, column] else frame[column].max()
+    frame.loc[row, column] = wrong if wrong != frame.loc[row, column] else frame[column].min()
+    frame.to_parquet(rival / f"{table}.parquet", index=False)
+    with pytest.raises(BuildError, match=table):
+        check_equal(build_file, rival)
+
+
+def test_a_step_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"RAW_DIR|missing|does not exist"):
+        measure(
+            [sys.executable, "-m", "pipeline", "load"],
+            {"RAW_DIR": str(tmp_path / "nowhere"), "WAREHOUSE_DIR": str(tmp_path / "warehouse")},
+            Figures(),
+        )
