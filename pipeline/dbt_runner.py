@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -81,9 +80,6 @@ class Dbt:
             return
         # without the JSON: every command writes it at its end, from the same manifest
         self._manifest = self._invoke(["parse", "--no-write-json"]).result
-        # the manifest stays: the garbage collector need not look through it again and again
-        gc.collect()
-        gc.freeze()
 
     def _invoke(self, command: Sequence[str]) -> Any:
         # Imported here: dbt takes more than a second to import, and most steps do without it.
