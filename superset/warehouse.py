@@ -201,10 +201,10 @@ class GuardedConnection(ConnectionWrapper):  # type: ignore[misc]  # the engine 
 
 
 class Keeper:
-    """One open connection per process on the published build; queries take cursors of it.
+    """One open connection per process on the published build, beside those of the queries.
 
     Superset opens and closes a connection per query. Without the keeper DuckDB would close the file, and drop its
-    buffers, after each one.
+    buffers, after each one; with it, opening one takes a third of a millisecond.
     """
 
     def __init__(self) -> None:
@@ -219,13 +219,18 @@ class Keeper:
             path = build_file()
             if self._connection is None or path != self._path:
                 previous = self._connection
-                self._connection = duckdb.connect(str(path), read_only=True, config=configuration())
+                self._connection = self._open(path)
                 self._path = path
-                # Queries under way hold connections of their own on the previous build.
                 if previous is not None:
                     previous.close()
             self._seen.build = path.parent.name
-            return GuardedConnection(self._connection.cursor())
+            # Not a cursor of the keeper: closing a connection closes its cursors, and those of the build before may
+            # be in the middle of a query.
+            return GuardedConnection(self._open(path))
+
+    @staticmethod
+    def _open(path: Path) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(path), read_only=True, config=configuration())
 
     def build_of_this_thread(self) -> str:
         """Build that this thread last queried; a publish may have happened since."""
