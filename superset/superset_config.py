@@ -50,6 +50,16 @@ RATELIMIT_APPLICATION = "1000 per second"
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for it)
+    """Put two things right before the first request: who may guess passwords, and the first two statements at once."""
+    _limit_attempts(app)
+    # Celery binds its tasks at their first use; of two first statements at the same moment one finds them half bound.
+    from superset import sql_lab  # noqa: F401
+    from superset.extensions import celery_app
+
+    celery_app.finalize()
+
+
+def _limit_attempts(app: Flask) -> None:
     """Limit attempts where passwords really arrive.
 
     Superset 6.1 puts AUTH_RATE_LIMIT on the page that draws the form, which takes no POST. The form and the API send to
