@@ -53,7 +53,7 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for i
     """Put two things right before the first request: who may guess passwords, and the first two statements at once."""
     _limit_attempts(app)
     # Celery binds its tasks at their first use; of two first statements at the same moment one finds them half bound.
-    from superset import sql_lab  # noqa: F401
+    import superset.sql_lab  # noqa: F401
     from superset.extensions import celery_app
 
     celery_app.finalize()
