@@ -15,7 +15,8 @@ import duckdb
 from pipeline.errors import PipelineError
 from pipeline.sql import literal
 
-# Half of the machine, for others live there too; and no more than this, so that ten million orders stay within 8 GB.
+# Half of the machine, for others live there too; and no more than this: what a process holds beyond the engine's own
+# account came to a GB more at ten million orders.
 SHARE = 0.5
 MOST = 5 * 2**30
 LEAST = 512 * 2**20
