@@ -119,9 +119,12 @@
     (round(({{ value }}) * 1e{{ digits }}) / 1e{{ digits }})
 {%- endmacro %}
 
-{# Median of whole numbers or doubles, as a double: the mean of the middle two where their number is even. #}
+{#
+    Median of whole numbers or ratios, as a double: the mean of the middle two where their number is even, and hence of one
+    digit more than a ratio.
+#}
 {% macro median_of(value) -%}
-    {{ rounded('percentile_cont(0.5) within group (order by ' ~ value ~ ')', 9) }}
+    {{ rounded('percentile_cont(0.5) within group (order by ' ~ value ~ ')', 10) }}
 {%- endmacro %}
 
 {# One row per day or month from start to end, both included; no row when either is NULL. Select-list item, alone in its CTE. #}
