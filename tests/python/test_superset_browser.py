@@ -19,6 +19,15 @@ from superset_process import Server, server_for
 
 pytestmark = [pytest.mark.superset, pytest.mark.browser]
 
+# Which shop is seen how wide. Where there are the real files, the normal run sees the demo shop narrow and the real
+# files wide; ALL_LOOKS=1 sees both in both ways.
+NARROW, WIDE = 1280, 1920
+LOOKS = [("demo", NARROW), ("demo", WIDE)]
+if os.environ.get("OLIST_DIR"):
+    LOOKS = [("demo", NARROW), ("olist", WIDE)]
+if os.environ.get("ALL_LOOKS"):
+    LOOKS = [(shop, width) for shop in ("demo", "olist") for width in (NARROW, WIDE)]
+
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
@@ -80,7 +89,7 @@ def server(published_warehouse: Path) -> Server:
     return server_for(published_warehouse)
 
 
-@pytest.fixture(params=["demo", pytest.param("olist", marks=pytest.mark.real)])
+@pytest.fixture
 def shop(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -175,7 +184,7 @@ class Visit:
         self.page.set_viewport_size({"width": self.width, "height": 1000})
 
 
-@pytest.mark.parametrize("width", [1280, 1920])
+@pytest.mark.parametrize(("shop", "width"), LOOKS, indirect=["shop"])
 @pytest.mark.parametrize("spec", SPECS, ids=[spec["slug"] for spec in SPECS])
 def test_every_chart_of_a_dashboard_draws(
     browser: Any, any_server: Server, shots_of_shop: Path, spec: dict[str, Any], width: int
