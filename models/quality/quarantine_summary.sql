@@ -45,8 +45,8 @@ raw_tables as (
 final as (
 
     select
-        cast(raw_tables.source_table as varchar) as source_table,
-        cast(coalesce(counted.problem, 'none') as varchar) as problem,
+        cast(raw_tables.source_table as string) as source_table,
+        cast(coalesce(counted.problem, 'none') as string) as problem,
         cast(coalesce(counted.rejected_rows, 0) as bigint) as rejected_rows
     from raw_tables
     left join counted on raw_tables.source_table = counted.source_table

@@ -273,4 +273,4 @@ def test_a_page_is_filtered_and_turned_by_keyboard_alone(browser: Any, server: S
     visit.settle()
     turned = visit.page.locator('[role="tab"][aria-selected="true"]').first.inner_text()
     visit.context.close()
-    assert turned == "Customers and service"
+    assert "Customers and service" in turned

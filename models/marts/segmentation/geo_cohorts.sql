@@ -29,8 +29,8 @@ placed as (
         coalesce(customers.state, 'unknown') as customer_state,
         customer_rfm.rfm_segment,
         customer_rfm.churn_risk_tier,
-        cast(extract(year from customers.first_valid_order_at) as varchar)
-        || ' Q' || cast(extract(quarter from customers.first_valid_order_at) as varchar) as cohort_quarter
+        cast(extract(year from customers.first_valid_order_at) as string)
+        || ' Q' || cast(extract(quarter from customers.first_valid_order_at) as string) as cohort_quarter
     from customer_rfm
     inner join customers on customer_rfm.customer_id = customers.customer_id
 
