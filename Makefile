@@ -70,6 +70,8 @@ bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals
 	@.venv/bin/python -m pipeline bench $(BENCH)
 
 docs: .venv/.installed ## build the dbt documentation site into target/
+	@.venv/bin/python -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@.venv/bin/python -m pipeline warehouse --if-absent
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
 
 lint: .venv/.installed ## sqlfluff, ruff and mypy
