@@ -64,6 +64,8 @@ def run(target: Path, build: Path, out: Path, *, is_profiled: bool = False) -> l
         connection.execute(f"ATTACH {literal(out)} AS build (STORAGE_VERSION 'v1.4.0')")
         connection.execute("USE build")
         connection.execute("SET preserve_insertion_order = false")
+        # it would stand in the middle of what is printed for the report
+        connection.execute("SET enable_progress_bar = false")
         restrain(connection, out.with_suffix(".spill"))
         for schema in sorted({node["schema"] for node in nodes.values()} | {"scores"}):
             connection.execute(f"CREATE SCHEMA {schema}")
