@@ -76,7 +76,7 @@ def send_an_order(shop: InputFolder, number: int) -> None:
     shop.piece("order_payments", order, f"{order},1,boleto,1,10.00")
 
 
-def test_readers_of_ten_refreshes_notice_nothing_but_new_numbers(shop: InputFolder, server: Server) -> None:
+def test_readers_of_several_refreshes_notice_nothing_but_new_numbers(shop: InputFolder, server: Server) -> None:
     admin, database = server.person("Admin"), server.database()
     charts = [chart["id"] for chart in admin.listed("chart")]
     failures: list[str] = []
