@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from scoring import evaluate
 from scoring.cutoffs import Origin, Plan, make_plan
@@ -18,7 +21,6 @@ from scoring.fitting import (
     CALIBRATION_BUCKETS,
     RECENCY_ONLY,
     SHIPPABLE,
-    Fitted,
     Snapshot,
     fit_models,
     stack,
@@ -111,18 +113,29 @@ class Run:
 
     def judge(self) -> None:
         """Fit every model at each judged origin and compare its forecast with what happened."""
-        for role, origin in self.outcome.plan.judged:
-            self._progress(f"judging at {origin.cutoff} ({role})")
-            training, calibration = self._known(origin)
-            models = fit_models(training, calibration, self.outcome.horizon_days, random_state=RANDOM_STATE)
-            if not models:
+        asked = self.outcome.plan.judged
+        for _, origin in asked:
+            # read before the threads start: a database connection serves one of them
+            for cutoff in (*origin.training, *origin.calibration, origin.cutoff):
+                self._snapshot(cutoff)
+        # The origins know nothing of each other: a thread each, as many as there are cores. The limit is set out here
+        # too, or the first fit to end would lift it for the others.
+        with threadpool_limits(limits=1), ThreadPoolExecutor(os.cpu_count()) as pool:
+            judged = list(pool.map(lambda one: self._judge(*one), asked))
+        for (_, origin), one in zip(asked, judged, strict=True):
+            if one is None:
                 self.outcome.messages.append(
                     f"Not judged at {origin.cutoff}: in the windows known by then nobody returned, or everybody did."
                 )
-                continue
-            self.outcome.judged.append(self._judge(role, origin, models, stack([training, calibration])))
+            else:
+                self.outcome.judged.append(one)
 
-    def _judge(self, role: str, origin: Origin, models: Mapping[str, Fitted], known: Snapshot) -> Judged:
+    def _judge(self, role: str, origin: Origin) -> Judged | None:
+        self._progress(f"judging at {origin.cutoff} ({role})")
+        training, calibration = self._known(origin)
+        models = fit_models(training, calibration, self.outcome.horizon_days, random_state=RANDOM_STATE)
+        if not models:
+            return None
         snapshot = self._snapshot(origin.cutoff)
         retained = snapshot.retained(self.outcome.horizon_days)
         chances = {name: model.churn_probability(snapshot.features) for name, model in models.items()}
@@ -135,7 +148,7 @@ class Run:
         )
         money: dict[str, tuple[float, float, float, float]] = {}
         if self._has_values:
-            value = self._value(known)
+            value = self._value(stack([training, calibration]))
             orders, worth = value.orders(snapshot.features), value.order_value(snapshot.features)
             for name, chance in chances.items():
                 expected = (1 - chance) * orders

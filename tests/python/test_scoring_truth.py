@@ -1,0 +1,121 @@
+"""The forecast beside a process that is known: as good as the truth allows, and nothing where there is nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+from builds import build_warehouse, query
+from sklearn.metrics import roc_auc_score
+
+from pipeline.demo import generate
+from pipeline.demo.process import PROCESSES
+from pipeline.demo.shop import TRUTH_FILE
+
+# None in the normal run, which looks at the session's small shop only; TRUTH_ORDERS=100000 builds eight shops.
+ORDERS = int(os.environ.get("TRUTH_ORDERS", "0"))
+SEEDS = (1, 2, 3)
+SHOPS = sorted({shop for shop, _ in PROCESSES})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What shipped, at the test cut-off, and what nobody could have done better."""
+
+    model: str
+    auc: float
+    auc_low: float
+    auc_high: float
+    slope: float
+    slope_error: float
+    true_auc: float
+
+    def told(self) -> str:
+        """Tell the figures in one line."""
+        return (
+            f"{self.model}: AUC {self.auc:.4f} [{self.auc_low:.4f}, {self.auc_high:.4f}], of the true probabilities "
+            f"{self.true_auc:.4f}; calibration slope {self.slope:.3f} +- {self.slope_error:.3f}"
+        )
+
+
+def judged(raw: Path, warehouse: Path) -> Judged:
+    shipped = query(
+        warehouse,
+        "select * from marts.churn_model_metrics where role = 'test' and is_shipped",
+    ).iloc[0]
+    people = query(
+        warehouse,
+        f"""
+        select churn_features.is_retained, truth.probability
+        from marts.churn_features
+        inner join read_parquet('{raw / TRUTH_FILE}') as truth
+            on churn_features.customer_id = truth.customer_unique_id
+            and churn_features.cutoff_date = truth.cutoff_date
+            and churn_features.horizon_days = truth.horizon_days
+        where churn_features.cutoff_date = date '{shipped["cutoff_date"]:%Y-%m-%d}'
+        """,
+    )
+    assert len(people) == shipped["customers"], "the truth is known of everybody who was judged"
+    returned = people["is_retained"].astype(bool)
+    assert returned.sum() == shipped["retained_customers"]
+    return Judged(
+        model=str(shipped["model"]),
+        auc=float(shipped["roc_auc"]),
+        auc_low=float(shipped["roc_auc_low"]),
+        auc_high=float(shipped["roc_auc_high"]),
+        slope=float(shipped["calibration_slope"]),
+        slope_error=float(shipped["calibration_slope_standard_error"]),
+        true_auc=float(roc_auc_score(returned, people["probability"])),
+    )
+
+
+def shop_of(folder: Path, shop: str, seed: int, *, signal: bool) -> tuple[Path, Path]:
+    if not ORDERS:
+        pytest.skip("a long run: TRUTH_ORDERS=100000 builds and scores a shop of that size")
+    raw = folder / "raw"
+    generate(raw, ORDERS, seed, shop, "parquet", signal=signal)  # type: ignore[arg-type]
+    return raw, build_warehouse(raw, folder / "warehouse")
+
+
+def test_the_forecast_of_the_small_shop_ranks_as_well_as_the_truth_allows(
+    demo_raw: Path, published_warehouse: Path
+) -> None:
+    found = judged(demo_raw, published_warehouse)
+    standard_error = (found.auc_high - found.auc_low) / (2 * 1.96)
+    # better than the truth by luck only, worse by no more than what a shop of this size teaches
+    assert found.true_auc - 0.05 - 2 * standard_error < found.auc < found.true_auc + 2 * standard_error, found
+    assert abs(found.slope - 1) < 0.1 + 2 * found.slope_error, found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("shop", SHOPS)
+def test_the_forecast_is_as_good_as_the_true_probabilities(shop: str, seed: int, tmp_path: Path) -> None:
+    found = judged(*shop_of(tmp_path, shop, seed, signal=True))
+    print(f"  {shop} {seed}: {found.told()}", file=sys.stderr, flush=True)
+    assert abs(found.auc - found.true_auc) <= 0.02
+    assert 0.9 <= found.slope <= 1.1
+
+
+@pytest.mark.parametrize("shop", SHOPS)
+def test_without_a_signal_the_card_says_that_nothing_is_added(shop: str, tmp_path: Path) -> None:
+    _, warehouse = shop_of(tmp_path, shop, 1, signal=False)
+    metrics = query(warehouse, "select * from marts.churn_model_metrics where role = 'test'").set_index("model")
+    for model, one in metrics.iterrows():
+        print(
+            f"  {shop} without signal: {model}: AUC {one['roc_auc']:.4f} "
+            f"[{one['roc_auc_low']:.4f}, {one['roc_auc_high']:.4f}]",
+            file=sys.stderr,
+            flush=True,
+        )
+    (shipped,) = metrics.index[metrics["is_shipped"].astype(bool)]
+    assert shipped in ("base_rate", "recency_only")
+    assert metrics.loc[shipped, "roc_auc_low"] <= 0.5 <= metrics.loc[shipped, "roc_auc_high"]
+    assert "no other model beats recency alone" in (warehouse / "model_card.md").read_text()
+    with duckdb.connect(str(warehouse / "current" / "warehouse.duckdb"), read_only=True) as connection:
+        spread = connection.execute("select count(distinct churn_probability) from marts.customer_360").fetchone()
+    assert spread is not None
+    assert spread[0] == 1 or shipped == "recency_only"
