@@ -1,8 +1,11 @@
+{{ config(materialized='windowed', window_by='order_month') }}
+
 -- What cohorts, history and timelines share: people hardly ever order twice in a month, so this is the last big
 -- grouping they need.
 with orders as (
 
     select * from {{ ref('fct_orders') }}
+    {{ where_in_window('order_month') }}
 
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='windowed', window_by='month_end') }}
+
 with customer_months as (
 
     select * from {{ ref('int_customer_months') }}
@@ -23,13 +25,37 @@ month_range as (
 
 ),
 
-months as (
+-- A refresh adds the months that are not there yet; all of them in an ordinary run.
+numbered_months as (
 
     select
         month_range.order_month,
-        cast({{ months_between('calendar.first_order_month', 'month_range.order_month') }} as integer) as month_number
+        cast({{ months_between('calendar.first_order_month', 'month_range.order_month') }} as integer) as month_number,
+        {% if is_windowed_run() -%}
+            month_range.order_month > coalesce((select max(month_end) from {{ this }}), date '0001-01-01') as is_new
+        {%- else -%}
+            true as is_new
+        {%- endif %}
     from month_range
     cross join calendar
+
+),
+
+-- The month before a new one is needed too: it tells where each customer came from.
+months as (
+
+    select
+        *,
+        is_new or coalesce(lead(is_new) over (order by month_number), false) as is_needed
+    from numbered_months
+
+),
+
+new_months as (
+
+    select count(*) as months
+    from months
+    where is_new
 
 ),
 
@@ -45,6 +71,7 @@ complete_months as (
         ) as month_count
     from customer_months
     inner join calendar on customer_months.order_month <= calendar.last_complete_month
+    inner join new_months on new_months.months > 0
 
 ),
 
@@ -75,10 +102,14 @@ stretches as (
         first_months.month_number as from_month_number,
         last_months.month_number + 1 as until_month_number,
         months.month_number,
-        months.order_month
+        months.order_month,
+        months.is_new
     from months as first_months
     inner join months as last_months on first_months.month_number <= last_months.month_number
-    inner join months on months.month_number between first_months.month_number and last_months.month_number
+    inner join months
+        on
+            months.is_needed
+            and months.month_number between first_months.month_number and last_months.month_number
 
 ),
 
@@ -217,6 +248,7 @@ snapshots as (
     from stretches
     inner join bounds on stretches.month_number = bounds.month_number
     left join bounds as earlier_bounds on stretches.month_number - 1 = earlier_bounds.month_number
+    where stretches.is_new
 
 ),
 
