@@ -223,7 +223,7 @@
             },
             {
                 'name': 'city name with accents or additions',
-                'condition': 'city <> ' ~ clean_city('city'),
+                'condition': 'city <> clean_city',
                 'handled_by': 'Cleaned; the name given most often names the zip prefix.',
             },
         ]},

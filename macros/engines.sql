@@ -76,7 +76,7 @@
 {%- endmacro %}
 
 {% macro duckdb__first_by(value, keys) -%}
-    arg_min_null({{ value }}, row({{ keys | join(', ') }}))
+    arg_min_null({{ value }}, {{ keys[0] if keys | length == 1 else 'row(' ~ keys | join(', ') ~ ')' }})
 {%- endmacro %}
 
 {% macro spark__first_by(value, keys) -%}
@@ -88,7 +88,7 @@
 {%- endmacro %}
 
 {% macro duckdb__last_by(value, keys) -%}
-    arg_max_null({{ value }}, row({{ keys | join(', ') }}))
+    arg_max_null({{ value }}, {{ keys[0] if keys | length == 1 else 'row(' ~ keys | join(', ') ~ ')' }})
 {%- endmacro %}
 
 {% macro spark__last_by(value, keys) -%}

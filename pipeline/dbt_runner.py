@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -17,6 +18,7 @@ from pipeline.history import note_results
 
 QUIET = ("--log-level", "warn", "--log-level-file", "info", "--no-use-colors")
 BROKEN_SHOWN = 5
+DEBUG_LEVELS = ("debug", "test")
 
 
 class Dbt:
@@ -88,6 +90,8 @@ class Dbt:
         watched = sys.stderr.isatty()
 
         def on_event(event: Any) -> None:
+            if event.info.name == "MainReportVersion":
+                _drop_debug_lines_unwritten()
             if watched and event.info.name == "LogStartLine":
                 print(f"\r  {event.data.description[:100]:<100}", end="\r", file=sys.stderr, flush=True)
 
@@ -95,6 +99,19 @@ class Dbt:
         if outcome.exception is not None:
             raise BuildError(str(outcome.exception)) from outcome.exception
         return outcome
+
+
+def _drop_debug_lines_unwritten() -> None:
+    """Let dbt look at an event's level first: it writes out a line for each of thousands, and then drops nearly all."""
+    from dbt_common.events.event_manager_client import get_event_manager
+
+    for logger in get_event_manager().loggers:
+        if logger.level not in DEBUG_LEVELS:
+            logger.filter = partial(_is_no_debug_line, logger.filter)
+
+
+def _is_no_debug_line(filter_of_dbt: Callable[[Any], bool], event: Any) -> bool:
+    return event.info.level not in DEBUG_LEVELS and filter_of_dbt(event)
 
 
 def _start_spark() -> None:

@@ -7,29 +7,55 @@ with reviews as (
 
 ),
 
--- Latest answer first; a review without an answer stamp counts only when the order has no other.
-ranked as (
+rolled_up as (
 
     select
         order_id,
-        review_id,
-        review_score,
-        answered_at,
-        coalesce(answered_at, cast('1900-01-01' as timestamp)) as answered_or_never_at
+        count(*) as review_count,
+        min(review_id) as first_review_id,
+        min(review_score) as first_review_score,
+        max(answered_at) as answered_at
     from reviews
+    group by 1
+
+),
+
+reviews_of_several as (
+
+    select
+        reviews.order_id,
+        reviews.review_id,
+        reviews.review_score,
+        coalesce(reviews.answered_at, cast('1900-01-01' as timestamp)) as answered_or_never_at
+    from reviews
+    inner join rolled_up on reviews.order_id = rolled_up.order_id
+    where rolled_up.review_count > 1
+
+),
+
+-- The latest answer counts; a review without an answer stamp only when the order has no other. Hardly any order has
+-- several reviews, and only those are compared.
+latest_reviews as (
+
+    select
+        order_id,
+        {{ last_by('review_id', ['answered_or_never_at', 'review_id']) }} as review_id,
+        {{ last_by('review_score', ['answered_or_never_at', 'review_id']) }} as review_score
+    from reviews_of_several
+    group by 1
 
 ),
 
 final as (
 
     select
-        order_id,
-        count(*) as review_count,
-        {{ last_by('review_id', ['answered_or_never_at', 'review_id']) }} as review_id,
-        {{ last_by('review_score', ['answered_or_never_at', 'review_id']) }} as review_score,
-        max(answered_at) as answered_at
-    from ranked
-    group by 1
+        rolled_up.order_id,
+        rolled_up.review_count,
+        coalesce(latest_reviews.review_id, rolled_up.first_review_id) as review_id,
+        coalesce(latest_reviews.review_score, rolled_up.first_review_score) as review_score,
+        rolled_up.answered_at
+    from rolled_up
+    left join latest_reviews on rolled_up.order_id = latest_reviews.order_id
 
 )
 

@@ -13,6 +13,23 @@ customers as (
 
 ),
 
+-- A few thousand spellings, each cleaned once.
+cities as (
+
+    select distinct city
+    from customers
+
+),
+
+clean_cities as (
+
+    select
+        city,
+        {{ clean_city('city') }} as clean_city
+    from cities
+
+),
+
 calendar as (
 
     select * from {{ ref('int_shop_calendar') }}
@@ -81,7 +98,7 @@ final as (
         stepped_back.order_customer_id,
         coalesce(customers.customer_id, stepped_back.order_customer_id) as customer_id,
         customers.zip_code_prefix,
-        {{ clean_city('customers.city') }} as city,
+        clean_cities.clean_city as city,
         coalesce(customers.state, 'unknown') as state,
         stepped_back.order_status,
         stepped_back.order_status not in {{ sql_list(var('invalid_order_statuses')) }} as is_valid_order,
@@ -92,6 +109,7 @@ final as (
         stepped_back.estimated_delivery_date
     from stepped_back
     left join customers on stepped_back.order_customer_id = customers.order_customer_id
+    left join clean_cities on customers.city = clean_cities.city
 
 )
 

@@ -185,7 +185,7 @@ checked_sellers as (
 
 ),
 
-checked_geolocation as (
+points as (
 
     select
         zip_code_prefix,
@@ -196,6 +196,36 @@ checked_geolocation as (
         count(*) as copies
     from geolocation
     group by 1, 2, 3, 4, 5
+
+),
+
+-- A few thousand spellings, each cleaned once.
+cities as (
+
+    select distinct city
+    from points
+
+),
+
+clean_cities as (
+
+    select
+        city,
+        {{ clean_city('city') }} as clean_city
+    from cities
+
+),
+
+checked_geolocation as (
+
+    select
+        points.latitude,
+        points.longitude,
+        points.city,
+        points.copies,
+        clean_cities.clean_city
+    from points
+    left join clean_cities on points.city = clean_cities.city
 
 ),
 

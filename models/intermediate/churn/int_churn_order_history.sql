@@ -53,25 +53,65 @@ valid_orders as (
 
     select
         orders.*,
-        lag(orders.order_date) over (
-            partition by orders.customer_id order by orders.customer_order_number
-        ) as previous_order_date,
-        lead(orders.order_date) over (
-            partition by orders.customer_id order by orders.customer_order_number
-        ) as next_order_date,
-        row_number() over (
-            partition by orders.customer_id, orders.main_category order by orders.customer_order_number
-        ) as nth_order_in_category,
-        max(orders.payment_value) over (
-            partition by orders.customer_id order by orders.customer_order_number
-            rows between unbounded preceding and 1 preceding
-        ) as largest_earlier_payment
+        customers.order_count > 1 as has_other_orders,
+        customers.valid_order_count > 1 as has_other_valid_orders
     from orders
+    inner join customers on orders.customer_id = customers.customer_id
     where orders.is_valid_order
 
 ),
 
+-- Nearly everyone has a single valid order and needs no window: only the orders of the others are sorted.
+orders_of_several as (
+
+    select
+        *,
+        lag(order_date) over (partition by customer_id order by customer_order_number) as previous_order_date,
+        lead(order_date) over (partition by customer_id order by customer_order_number) as next_order_date,
+        row_number() over (
+            partition by customer_id, main_category order by customer_order_number
+        ) as nth_order_in_category,
+        max(payment_value) over (
+            partition by customer_id order by customer_order_number
+            rows between unbounded preceding and 1 preceding
+        ) as largest_earlier_payment
+    from valid_orders
+    where has_other_valid_orders
+
+),
+
 -- What was known of a person right after each of their orders: all running totals, so no later order can enter.
+running_totals as (
+
+    select
+        order_id,
+        next_order_date,
+        {{ days_between('previous_order_date', 'order_date') }} as gap_days,
+        min(order_date) over running as first_order_date,
+        sum(payment_value) over running as running_payment,
+        max(payment_value) over running as largest_payment,
+        sum(item_count) over running as running_items,
+        sum(order_value) over running as running_order_value,
+        sum(freight_value) over running as running_freight,
+        sum(case when nth_order_in_category = 1 then 1 else 0 end) over running as category_count,
+        max(
+            case
+                when largest_earlier_payment is null then customer_order_number
+                when payment_value > largest_earlier_payment then customer_order_number
+            end
+        ) over running as largest_order_number,
+        sum(
+            {{ days_between('previous_order_date', 'order_date') }}
+            * {{ days_between('previous_order_date', 'order_date') }}
+        ) over running as running_squared_gap
+    from orders_of_several
+    window running as (
+        partition by customer_id order by customer_order_number
+        rows between unbounded preceding and current row
+    )
+
+),
+
 final as (
 
     select
@@ -79,7 +119,7 @@ final as (
         valid_orders.order_id,
         valid_orders.customer_order_number,
         valid_orders.order_date,
-        valid_orders.next_order_date,
+        running_totals.next_order_date,
         valid_orders.delivered_date,
         valid_orders.delivery_days,
         valid_orders.delay_days,
@@ -92,33 +132,20 @@ final as (
         valid_orders.customer_state,
         valid_orders.customer_region,
         sampled_customers.customer_id is not null as is_sampled,
-        customers.order_count > 1 as has_other_orders,
-        {{ days_between('valid_orders.previous_order_date', 'valid_orders.order_date') }} as gap_days,
-        min(valid_orders.order_date) over running as first_order_date,
-        sum(valid_orders.payment_value) over running as running_payment,
-        max(valid_orders.payment_value) over running as largest_payment,
-        sum(valid_orders.item_count) over running as running_items,
-        sum(valid_orders.order_value) over running as running_order_value,
-        sum(valid_orders.freight_value) over running as running_freight,
-        sum(case when valid_orders.nth_order_in_category = 1 then 1 else 0 end) over running as category_count,
-        max(
-            case
-                when valid_orders.largest_earlier_payment is null then valid_orders.customer_order_number
-                when valid_orders.payment_value > valid_orders.largest_earlier_payment
-                    then valid_orders.customer_order_number
-            end
-        ) over running as largest_order_number,
-        sum(
-            {{ days_between('valid_orders.previous_order_date', 'valid_orders.order_date') }}
-            * {{ days_between('valid_orders.previous_order_date', 'valid_orders.order_date') }}
-        ) over running as running_squared_gap
+        valid_orders.has_other_orders,
+        running_totals.gap_days,
+        coalesce(running_totals.first_order_date, valid_orders.order_date) as first_order_date,
+        coalesce(running_totals.running_payment, valid_orders.payment_value) as running_payment,
+        coalesce(running_totals.largest_payment, valid_orders.payment_value) as largest_payment,
+        coalesce(running_totals.running_items, valid_orders.item_count) as running_items,
+        coalesce(running_totals.running_order_value, valid_orders.order_value) as running_order_value,
+        coalesce(running_totals.running_freight, valid_orders.freight_value) as running_freight,
+        coalesce(running_totals.category_count, 1) as category_count,
+        coalesce(running_totals.largest_order_number, valid_orders.customer_order_number) as largest_order_number,
+        running_totals.running_squared_gap
     from valid_orders
-    inner join customers on valid_orders.customer_id = customers.customer_id
+    left join running_totals on valid_orders.order_id = running_totals.order_id
     left join sampled_customers on valid_orders.customer_id = sampled_customers.customer_id
-    window running as (
-        partition by valid_orders.customer_id order by valid_orders.customer_order_number
-        rows between unbounded preceding and current row
-    )
 
 )
 

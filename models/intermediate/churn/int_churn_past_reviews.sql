@@ -34,16 +34,46 @@ stamped_reviews as (
 
 ),
 
+review_counts as (
+
+    select
+        customer_id,
+        count(*) as reviews
+    from stamped_reviews
+    group by customer_id
+
+),
+
+-- Most people have one review, which is the first; only those of the others are put in order.
+reviews_of_several as (
+
+    select
+        stamped_reviews.review_id,
+        stamped_reviews.order_id,
+        row_number() over (
+            partition by stamped_reviews.customer_id
+            order by stamped_reviews.known_at, stamped_reviews.review_id, stamped_reviews.order_id
+        ) as review_number
+    from stamped_reviews
+    inner join review_counts on stamped_reviews.customer_id = review_counts.customer_id
+    where review_counts.reviews > 1
+
+),
+
 numbered_reviews as (
 
     select
-        order_id,
-        customer_id,
-        review_score,
-        has_comment,
-        cast(known_at as date) as known_date,
-        row_number() over (partition by customer_id order by known_at, review_id, order_id) as review_number
+        stamped_reviews.order_id,
+        stamped_reviews.customer_id,
+        stamped_reviews.review_score,
+        stamped_reviews.has_comment,
+        cast(stamped_reviews.known_at as date) as known_date,
+        coalesce(reviews_of_several.review_number, 1) as review_number
     from stamped_reviews
+    left join reviews_of_several
+        on
+            stamped_reviews.review_id = reviews_of_several.review_id
+            and stamped_reviews.order_id = reviews_of_several.order_id
 
 ),
 

@@ -43,6 +43,33 @@ earlier_orders as (
 
 ),
 
+-- Nearly everyone has a single valid order, which is the first; only those of the others are put in order.
+valid_orders as (
+
+    select
+        customer_id,
+        count(*) as valid_orders
+    from orders
+    where is_valid_order
+    group by 1
+
+),
+
+orders_of_several as (
+
+    select
+        orders.order_id,
+        row_number() over (
+            partition by orders.customer_id order by orders.purchased_at, orders.order_id
+        ) as order_number
+    from orders
+    inner join valid_orders on orders.customer_id = valid_orders.customer_id
+    where
+        orders.is_valid_order
+        and valid_orders.valid_orders > 1
+
+),
+
 -- Each of the three sides has one row per order by now, so nothing multiplies.
 joined as (
 
@@ -69,27 +96,18 @@ joined as (
         case
             when orders.order_status = 'delivered'
                 then {{ days_between('orders.estimated_delivery_date', 'orders.delivered_at') }}
-        end as delay_days
+        end as delay_days,
+        case
+            when orders.is_valid_order
+                then coalesce(orders_of_several.order_number, 1) + coalesce(earlier_orders.valid_orders, 0)
+        end as customer_order_number
     from orders
     left join order_items on orders.order_id = order_items.order_id
     left join order_payments on orders.order_id = order_payments.order_id
     left join order_reviews on orders.order_id = order_reviews.order_id
     left join states on orders.state = states.state
-
-),
-
-numbered as (
-
-    select
-        joined.*,
-        case
-            when joined.is_valid_order
-                then row_number() over (
-                    partition by joined.customer_id, joined.is_valid_order order by joined.purchased_at, joined.order_id
-                ) + coalesce(earlier_orders.valid_orders, 0)
-        end as customer_order_number
-    from joined
-    left join earlier_orders on joined.customer_id = earlier_orders.customer_id
+    left join orders_of_several on orders.order_id = orders_of_several.order_id
+    left join earlier_orders on orders.customer_id = earlier_orders.customer_id
 
 ),
 
@@ -130,7 +148,7 @@ final as (
         cast(state as string) as customer_state,
         cast(coalesce(region, 'unknown') as string) as customer_region,
         cast(customer_order_number as integer) as customer_order_number
-    from numbered
+    from joined
 
 )
 
