@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test warehouse refresh status score demo superset stop bench docs lint requirements clean
+.PHONY: help up test warehouse refresh status score demo superset stop bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -31,7 +31,7 @@ SUPERSET := .venv-superset/bin/python
 UV := .venv-uv/bin/uv
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there is no raw data, build, score, publish, dashboards on http://localhost:8088
 	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
@@ -68,6 +68,11 @@ stop: ## stop the dashboards
 
 bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--runs 3 --large")
 	@.venv/bin/python -m pipeline bench $(BENCH)
+
+bench-dashboards: .venv/.installed .venv-superset/.installed ## time every chart and every first tab on the last published warehouse, beside plain SQL; writes docs/dashboard-timings.md
+	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m pipeline warehouse --if-absent
+	@$(SUPERSET) superset/bench.py $(BENCH)
 
 docs: .venv/.installed ## build the dbt documentation site into target/
 	@.venv/bin/python -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)

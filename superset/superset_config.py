@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import basemap
+import metadata
 import palette
 import settings
 import warehouse
@@ -20,6 +21,8 @@ HOME = settings.home()
 
 SECRET_KEY = settings.secret("secret_key", 48)
 SQLALCHEMY_DATABASE_URI = settings.metadata_uri()
+SQLALCHEMY_ENGINE_OPTIONS = metadata.engine_options(SQLALCHEMY_DATABASE_URI)
+EVENT_LOGGER = metadata.RequestLogger()
 DB_CONNECTION_MUTATOR = warehouse.mutate_connection
 PREVENT_UNSAFE_DB_CONNECTIONS = True
 
@@ -42,11 +45,11 @@ if PUBLIC:
 AUTH_USER_REGISTRATION = False
 FAB_PASSWORD_COMPLEXITY_ENABLED = True
 RATELIMIT_ENABLED = True
-# Attempts to log in, per address and worker. The limit of all requests is left to a proxy: one dashboard asks for
-# a hundred files, and behind a proxy all visitors share one address.
+# Attempts to log in, per address and worker. A limit of all requests is left to a proxy: one dashboard asks for a
+# hundred files, behind a proxy all visitors share one address, and counting in memory starts a thread per request.
 AUTH_RATE_LIMITED = True
 AUTH_RATE_LIMIT = os.environ.get("SUPERSET_LOGIN_LIMIT") or "10 per minute"
-RATELIMIT_APPLICATION = "1000 per second"
+RATELIMIT_APPLICATION = None
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for it)

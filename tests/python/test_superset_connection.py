@@ -177,6 +177,24 @@ with engine.connect() as connection:
     assert not (tmp_path / "other.duckdb").exists()
 
 
+def test_names_are_quoted_as_the_engine_quotes_them(published_warehouse: Path, tmp_path: Path) -> None:
+    code = """
+import json, duckdb_engine, sqlalchemy, warehouse
+ours = sqlalchemy.create_engine("duckdb:///warehouse.duckdb", creator=warehouse.keeper.connect)
+theirs = duckdb_engine.Dialect()
+with ours.connect() as connection:
+    schema = connection.execute("select current_schema()").scalar()
+print(json.dumps([
+    type(ours.dialect).__name__,
+    ours.dialect.identifier_preparer.reserved_words == theirs.identifier_preparer.reserved_words,
+    [ours.dialect.identifier_preparer.quote(name) for name in ("orders", "qualify", "Mixed")],
+    ours.dialect.default_schema_name == schema,
+]))
+"""
+    answer = run_in_superset(code, published_warehouse, tmp_path)
+    assert answer == ["WarehouseDialect", True, ["orders", '"qualify"', '"Mixed"'], True]
+
+
 def test_results_are_kept_under_the_build_they_came_from(published_warehouse: Path, tmp_path: Path) -> None:
     code = """
 import json, warehouse

@@ -449,6 +449,17 @@ def test_a_dashboard_shows_its_charts_to_its_audience_only(server: Server) -> No
             assert (answer.status_code == 200) is expected, (role, title, answer.status_code, answer.text[:300])
 
 
+def test_a_request_for_numbers_is_logged_once(server: Server) -> None:
+    admin = server.person("Admin")
+    chart = admin.listed("chart")[0]["id"]
+    with contextlib.closing(sqlite3.connect(server.home / "metadata.db")) as connection:
+        (last,) = connection.execute("select max(id) from logs").fetchone()
+        assert admin.get(f"/api/v1/chart/{chart}/data/?force=true").status_code == 200
+        added = connection.execute("select action, user_id from logs where id > ?", [last]).fetchall()
+        assert added == [("ChartDataRestApi.data", 1)]
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
 def checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
