@@ -51,8 +51,14 @@ final as (
     select
         rolled_up.order_id,
         rolled_up.review_count,
-        coalesce(latest_reviews.review_id, rolled_up.first_review_id) as review_id,
-        coalesce(latest_reviews.review_score, rolled_up.first_review_score) as review_score,
+        case
+            when rolled_up.review_count = 1 then rolled_up.first_review_id
+            else latest_reviews.review_id
+        end as review_id,
+        case
+            when rolled_up.review_count = 1 then rolled_up.first_review_score
+            else latest_reviews.review_score
+        end as review_score,
         rolled_up.answered_at
     from rolled_up
     left join latest_reviews on rolled_up.order_id = latest_reviews.order_id
