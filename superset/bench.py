@@ -42,8 +42,9 @@ WARM_VISITS = 3
 FACTOR, ALLOWANCE = 3, 100
 PREFACE = f"""# Dashboard timings
 
-Written by `make bench-dashboards`; do not edit. One reader on loopback, nobody else. Milliseconds as *median / 95th
-percentile*, of a chart's runs, or in the first table of its charts' medians; the three ways of asking take turns.
+Written by `make bench-dashboards`; do not edit. One reader on loopback, nobody else; what else the machine did shows in
+its load. Milliseconds as *median / 95th percentile*, of a chart's runs, or in the first table of its charts' medians;
+the three ways of asking take turns.
 
 - **SQL**: the statements Superset sends for the chart, run on the published file by DuckDB alone, in the same
   configuration, all rows fetched.
@@ -178,7 +179,7 @@ def section(charts: dict[str, list[Timings]], tabs: dict[str, list[list[float]]]
     """Return the tables of one warehouse."""
     minute, _, quarter = os.getloadavg()
     lines = [
-        f"Median of {runs} runs a chart, {max(map(len, tabs.values()), default=0)} cold starts a dashboard. "
+        f"Runs per chart: {runs}; cold starts per dashboard: {max(map(len, tabs.values()), default=0)}. "
         f"{os.cpu_count()} cores, {platform.system()}; apache-superset {version('apache-superset')}, "
         f"duckdb {duckdb.__version__}. Load average at the end {minute:.1f} (1 min), {quarter:.1f} (15 min).\n",
         "| dashboard | charts | SQL | past the cache | cached | within | first tab cold | warm |",
