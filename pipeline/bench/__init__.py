@@ -154,9 +154,6 @@ class _Shop:
         self._run(BUILD, "pipeline", "build", "--no-score")
         self._run(FLOOR, "pipeline.bench.floor", str(self._target), str(self._build), str(self._out / "floor.duckdb"))
         self._run(PUBLISH, "pipeline", "publish")
-        printed = self._run("", "pipeline.bench.queries", str(self._warehouse / "current" / "warehouse.duckdb"))
-        for group, taken in json.loads(printed).items():
-            self.size.queries.setdefault(group, []).append(tuple(taken))
         write_day(self._raw, run)
         self._run(NEW_DAY, "pipeline", "refresh", "--no-score")
         self._run(TESTS, "pipeline.bench.dbt_part", "test", *NO_UNIT_TESTS)
@@ -164,6 +161,9 @@ class _Shop:
             self._run(SCORING, "scoring")
             shutil.rmtree(landing)
             self._run(WAREHOUSE, "pipeline", "warehouse")
+        printed = self._run("", "pipeline.bench.queries", str(self._warehouse / "current" / "warehouse.duckdb"))
+        for group, taken in json.loads(printed).items():
+            self.size.queries.setdefault(group, []).append(tuple(taken))
 
     def _forget_days(self) -> None:
         for day in self._raw.glob("*_day_*.csv"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from dataclasses import replace
 from datetime import date, datetime
@@ -127,26 +126,6 @@ def test_every_customer_alone_gets_what_the_batch_gave(published_warehouse: Path
             different.append((person, alone, "the shop's own model"))
     assert different == []
     assert len(set(told.churn_probability)) > 1000
-
-
-def test_one_customer_takes_less_than_a_tenth_of_a_second(published_warehouse: Path) -> None:
-    segmenter = Segmenter.open(published_file(published_warehouse).resolve())
-    day = segmenter.as_of_date
-    orders = [
-        Order(
-            datetime(day.year - 1, month, 3, 12),
-            Decimal("99.90"),
-            Decimal("99.90"),
-            Decimal("9.90"),
-            order_id=str(month),
-        )
-        for month in (1, 2, 3)
-    ]
-    segmenter.segment_customer(orders)
-    started = time.perf_counter()
-    for _ in range(20):
-        segmenter.segment_customer(orders)
-    assert (time.perf_counter() - started) / 20 < 0.1
 
 
 def test_somebody_without_a_purchase_cannot_be_segmented() -> None:
