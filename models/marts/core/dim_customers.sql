@@ -24,9 +24,32 @@ people as (
         sum(case when is_valid_order then 1 else 0 end) as valid_order_count,
         min(purchased_at) as first_order_at,
         max(purchased_at) as last_order_at,
-        {{ last_by('order_id', ['purchased_at', 'order_id']) }} as last_order_id
+        max(order_id) as highest_order_id
     from orders
     group by 1
+
+),
+
+-- Only those who ordered more than once have a last order among others.
+last_of_several as (
+
+    select
+        orders.customer_id,
+        {{ last_by('orders.order_id', ['orders.purchased_at', 'orders.order_id']) }} as order_id
+    from orders
+    inner join people on orders.customer_id = people.customer_id
+    where people.order_count > 1
+    group by 1
+
+),
+
+last_order_ids as (
+
+    select
+        people.*,
+        coalesce(last_of_several.order_id, people.highest_order_id) as last_order_id
+    from people
+    left join last_of_several on people.customer_id = last_of_several.customer_id
 
 ),
 
@@ -56,7 +79,7 @@ final as (
         cast(
             case when people.valid_order_count > 0 then coalesce(first_orders.payment_type, 'unknown') end as string
         ) as first_order_payment_type
-    from people
+    from last_order_ids as people
     inner join orders as last_orders on people.last_order_id = last_orders.order_id
     left join orders as first_orders
         on people.customer_id = first_orders.customer_id and first_orders.customer_order_number = 1
