@@ -16,10 +16,12 @@ from pipeline.dbt_runner import Dbt
 from pipeline.engine import on_spark, target
 from pipeline.errors import BuildError
 from pipeline.history import current
+from pipeline.landing import Landed
 from pipeline.limits import check_quarantine
 from pipeline.load import Manifest, load
 from pipeline.locking import exclusive, inherited
 from pipeline.measures import check_measures
+from pipeline.resources import models_at_once
 from pipeline.settings import project_vars
 from pipeline.sql import name_of
 from pipeline.state import (
@@ -122,7 +124,7 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
     # unit tests try the code on rows of their own: as long as it is the same, what they said holds
     is_tried = since is not None or are_unit_tests_passed(recipe, target())
     build = ["build", *(["--exclude-resource-type", "unit_test"] if is_tried else []), *options]
-    dbt = Dbt(variables)
+    dbt = _dbt(variables, manifest)
     try:
         if with_scores:
             tested = dbt.run([*build, "--exclude", DOWNSTREAM_OF_SCORES])
@@ -161,8 +163,15 @@ def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
         if (run := current()) is not None:
             run.is_worth_keeping = True
         forget_build()
-        _score(Dbt(variables), options, with_unit_tests=False)
+        _score(_dbt(variables, Manifest(paths.landing_dir())), options, with_unit_tests=False)
         remember_build(replace(before, with_scores=True, file=file_state()))
+
+
+def _dbt(variables: str | None, manifest: Manifest) -> Dbt:
+    if on_spark():
+        return Dbt(variables)
+    orders = manifest.books().get("orders", Landed()).landed_rows
+    return Dbt(variables, models_at_once(orders))
 
 
 def _score(dbt: Dbt, options: Sequence[str], *, with_unit_tests: bool) -> None:

@@ -28,10 +28,14 @@ class Dbt:
     ----------
     variables : str, optional
         dbt variables as YAML.
+    models_at_once : int, optional
+        How many models may be built at the same time; by default what the profile says.
     """
 
-    def __init__(self, variables: str | None = None) -> None:
+    def __init__(self, variables: str | None = None, models_at_once: int | None = None) -> None:
         self._settings = [*QUIET, *(["--vars", variables] if variables else [])]
+        if models_at_once is not None:
+            self._settings += ["--threads", str(models_at_once)]
         self._manifest: Any = None
 
     def run(self, command: Sequence[str]) -> set[str]:

@@ -20,6 +20,8 @@ from pipeline.sql import literal
 SHARE = 0.5
 MOST = 5 * 2**30
 LEAST = 512 * 2**20
+# What the dearest models hold: 2.7 GB with a million orders.
+BYTES_PER_ORDER = 2_500
 UNITS = {"MB": 2**20, "GB": 2**30}
 # where a container says how much of the machine is its own
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -39,6 +41,20 @@ def memory_limit() -> int:
             raise PipelineError(f"WAREHOUSE_MEMORY is {given!r}; it must be an amount such as 4GB or 800MB.")
         return int(float(found[1]) * UNITS[found[2].upper()])
     return max(LEAST, min(MOST, int(SHARE * _memory_of_the_machine())))
+
+
+def models_at_once(orders: int) -> int:
+    """Return how many models may be built at the same time.
+
+    Two, so that dbt's own work for one is done while the engine works for the other; one in a shop so large that two
+    would push each other out of memory: each of them already has all cores, and what is spilled is slow.
+
+    Parameters
+    ----------
+    orders : int
+        Landed orders.
+    """
+    return 2 if 2 * BYTES_PER_ORDER * orders <= memory_limit() else 1
 
 
 def restrain(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:

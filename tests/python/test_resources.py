@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.resources import LEAST, MOST, memory_limit, restrain
+from pipeline.resources import LEAST, MOST, memory_limit, models_at_once, restrain
 
 
 def test_the_machine_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +23,13 @@ def test_no_amount_of_memory_is_refused(monkeypatch: pytest.MonkeyPatch, given: 
     monkeypatch.setenv("WAREHOUSE_MEMORY", given)
     with pytest.raises(PipelineError, match="WAREHOUSE_MEMORY"):
         memory_limit()
+
+
+def test_models_of_a_large_shop_are_built_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAREHOUSE_MEMORY", "5GB")
+    assert [models_at_once(orders) for orders in (0, 100_000, 1_000_000, 10_000_000)] == [2, 2, 2, 1]
+    monkeypatch.setenv("WAREHOUSE_MEMORY", "500MB")
+    assert [models_at_once(orders) for orders in (0, 50_000, 200_000)] == [2, 2, 1]
 
 
 def test_what_does_not_fit_is_spilled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
