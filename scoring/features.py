@@ -63,6 +63,7 @@ FEATURES: tuple[Feature, ...] = (
         "no usual gap between orders yet",
         log=True,
         decimals=1,
+        singular="waiting as long as their usual gap",
     ),
     Feature("tenure_days", "recency", "customer for {} days", "", log=True, singular="customer for 1 day"),
     Feature("order_count", "frequency", "{} orders so far", "", log=True, singular="only one order so far"),
@@ -75,7 +76,13 @@ FEATURES: tuple[Feature, ...] = (
     Feature("largest_order_payment", "money", "largest order {}", "", log=True),
     Feature("first_order_payment", "money", "first order {}", "", log=True),
     Feature(
-        "spend_trend", "money", "last order {} times the earlier ones", "no second order yet", log=True, decimals=1
+        "spend_trend",
+        "money",
+        "last order {} times the earlier ones",
+        "no second order yet",
+        log=True,
+        decimals=1,
+        singular="last order as large as the earlier ones",
     ),
     Feature("items_per_order", "basket", "{} items per order", "", log=True, decimals=1, singular="one item per order"),
     Feature(
