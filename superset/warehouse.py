@@ -164,7 +164,7 @@ class Watchdog:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
-        atexit.register(self._ended.set)
+        atexit.register(self._end)
         self._running: dict[object, tuple[float, duckdb.DuckDBPyConnection]] = {}
 
     @contextmanager
@@ -184,11 +184,21 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._ended.wait(WATCH_SECONDS):
-            with self._lock:  # a query that ends now waits, so that the connection's next one is not hit
-                for deadline, connection in self._running.values():
-                    if time.monotonic() > deadline:
-                        with suppress(duckdb.Error):  # nothing may end the watch
-                            connection.interrupt()
+            self._look()
+
+    def _look(self) -> None:
+        # a function of its own: between two looks the thread holds no connection
+        with self._lock:  # a query that ends now waits, so that the connection's next one is not hit
+            for deadline, connection in self._running.values():
+                if time.monotonic() > deadline:
+                    with suppress(duckdb.Error):  # nothing may end the watch
+                        connection.interrupt()
+
+    def _end(self) -> None:
+        # A thread that Python stops half way leaves DuckDB's objects behind, and DuckDB complains at length.
+        self._ended.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()
 
 
 watchdog = Watchdog()
