@@ -168,18 +168,23 @@ class Store:
             Rows written.
         """
         written = 0
+        # Portions are gathered outside the transaction: DuckDB keeps every Arrow table that a transaction has read,
+        # and with it all columns of the batch it was made from, until the transaction ends.
+        self._connection.execute(f"create or replace temp table gathered as from scores.{name} limit 0")
+        for table in tables:
+            self._connection.register("incoming", table)
+            self._connection.execute("insert into gathered by name select * from incoming")
+            self._connection.unregister("incoming")
+            written += table.num_rows
         self._connection.execute("begin")
         try:
             self._connection.execute(f"delete from scores.{name}")
-            for table in tables:
-                self._connection.register("incoming", table)
-                self._connection.execute(f"insert into scores.{name} by name select * from incoming")
-                self._connection.unregister("incoming")
-                written += table.num_rows
+            self._connection.execute(f"insert into scores.{name} from gathered")
             self._connection.execute("commit")
         except BaseException:
             self._connection.execute("rollback")
             raise
+        self._connection.execute("drop table gathered")
         return written
 
     def replace_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> int:
