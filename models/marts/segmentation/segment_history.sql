@@ -1,4 +1,4 @@
-{{ config(materialized='windowed', window_by='month_end') }}
+{{ config(materialized='windowed', window_by='month_end', ids_repeat=true) }}
 
 with customer_months as (
 
@@ -166,30 +166,104 @@ recency_bounds as (
 
 ),
 
+-- Sums of money hardly ever repeat, and sorting all of them at every month end would be the dearest step of all: steps
+-- of about a hundredth of a value are counted first, and only the few within which a score begins are looked into.
 monetary_stretches as (
 
     select
         from_month_number,
         until_month_number,
         monetary,
+        cast(floor(64 * ln(1 + cast(monetary as double))) as integer) as monetary_step,
         count(*) as customers
     from standings
     group by from_month_number, until_month_number, monetary
 
 ),
 
-monetary_counts as (
+step_stretches as (
+
+    select
+        from_month_number,
+        until_month_number,
+        monetary_step,
+        sum(customers) as customers
+    from monetary_stretches
+    group by from_month_number, until_month_number, monetary_step
+
+),
+
+step_counts as (
 
     select
         stretches.month_number,
+        step_stretches.monetary_step,
+        sum(step_stretches.customers) as customers
+    from step_stretches
+    inner join stretches
+        on
+            step_stretches.from_month_number = stretches.from_month_number
+            and step_stretches.until_month_number = stretches.until_month_number
+    group by stretches.month_number, step_stretches.monetary_step
+
+),
+
+cumulated_steps as (
+
+    select
+        *,
+        sum(customers) over (partition by month_number order by monetary_step) as customers_up_to_it,
+        sum(customers) over (partition by month_number) as all_customers
+    from step_counts
+
+),
+
+steps_with_bounds as (
+
+    select
+        month_number,
+        monetary_step,
+        customers_up_to_it - customers as customers_before,
+        all_customers
+    from cumulated_steps
+    where
+        {{ fifth('customers_up_to_it', 'all_customers') }}
+        > greatest({{ fifth('(customers_up_to_it - customers)', 'all_customers') }}, 1)
+
+),
+
+stretches_with_bounds as (
+
+    select
+        stretches.from_month_number,
+        stretches.until_month_number,
+        steps_with_bounds.*
+    from stretches
+    inner join steps_with_bounds on stretches.month_number = steps_with_bounds.month_number
+
+),
+
+monetary_counts as (
+
+    select
+        stretches_with_bounds.month_number,
+        stretches_with_bounds.monetary_step,
+        stretches_with_bounds.customers_before,
+        stretches_with_bounds.all_customers,
         monetary_stretches.monetary,
         sum(monetary_stretches.customers) as customers
     from monetary_stretches
-    inner join stretches
+    inner join stretches_with_bounds
         on
-            monetary_stretches.from_month_number = stretches.from_month_number
-            and monetary_stretches.until_month_number = stretches.until_month_number
-    group by stretches.month_number, monetary_stretches.monetary
+            monetary_stretches.from_month_number = stretches_with_bounds.from_month_number
+            and monetary_stretches.until_month_number = stretches_with_bounds.until_month_number
+            and monetary_stretches.monetary_step = stretches_with_bounds.monetary_step
+    group by
+        stretches_with_bounds.month_number,
+        stretches_with_bounds.monetary_step,
+        stretches_with_bounds.customers_before,
+        stretches_with_bounds.all_customers,
+        monetary_stretches.monetary
 
 ),
 
@@ -199,8 +273,8 @@ monetary_scores as (
         month_number,
         monetary,
         {{ fifth(
-            'sum(customers) over (partition by month_number order by monetary)',
-            'sum(customers) over (partition by month_number)'
+            '(customers_before + sum(customers) over (partition by month_number, monetary_step order by monetary))',
+            'all_customers'
         ) }} as monetary_score
     from monetary_counts
 
