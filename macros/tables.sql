@@ -13,10 +13,55 @@
         {%- do adapter.drop_relation(existing) -%}
     {%- endif -%}
     {% call statement('main', language=model['language']) -%}
-        {{ create_table_as(False, built, compiled_code, model['language']) }}
+        {%- if has_texts_as_they_are() -%}
+            {{ create_table_of_columns(built, compiled_code) }}
+        {%- else -%}
+            {{ create_table_as(False, built, compiled_code, model['language']) }}
+        {%- endif %}
     {%- endcall %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [built]}) }}
 {% endmaterialization %}
+
+{#
+    Random texts of 32 letters: to look for a way to press them costs as much as the rest of writing a table, and halves them at
+    best. In the build file they stay as they are; publishing presses everything. A model that repeats them row after row,
+    where they press well, says `ids_repeat`.
+#}
+{% macro stored_as_it_is(column) -%}
+    {%- if column in ['order_id', 'order_customer_id', 'customer_id', 'review_id'] and not config.get('ids_repeat') -%}
+        using compression uncompressed
+    {%- endif -%}
+{%- endmacro %}
+
+{# Whether a model without contract has such a column. One with a contract lists its columns in any case. #}
+{% macro has_texts_as_they_are() -%}
+    {%- if model['language'] == 'sql' and not config.get('contract').enforced -%}
+        {%- for column in model['columns'] if stored_as_it_is(column) -%}
+            {{ return(true) }}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(false) }}
+{%- endmacro %}
+
+{% macro create_table_of_columns(relation, sql) -%}
+    create table {{ relation }} (
+        {%- for column in get_column_schema_from_query(sql) %}
+        {{ adapter.quote(column.name) }} {{ column.dtype }} {{ stored_as_it_is(column.name) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    );
+    insert into {{ relation }} (
+        {{ sql }}
+    );
+{%- endmacro %}
+
+{# dbt's own, for models with a contract. #}
+{% macro duckdb__get_table_columns_and_constraints() -%}
+    (
+        {%- for column in model['columns'].values() %}
+        {{ adapter.quote(column.name) }} {{ column.data_type }} {{ stored_as_it_is(column.name) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}

@@ -1,4 +1,4 @@
-"""The floor: the models' compiled SQL straight through DuckDB, with dbt's order and materialisations, without dbt.
+"""The floor: the statements that dbt made, straight through DuckDB in dbt's order, without dbt.
 
 What stands between this and `dbt build` is the price of dbt: its start, contracts, tests, records.
 """
@@ -40,7 +40,7 @@ def run(target: Path, build: Path, out: Path, *, is_profiled: bool = False) -> l
     Parameters
     ----------
     target : Path
-        dbt's target folder of a whole build: its manifest and compiled SQL.
+        dbt's target folder of a whole build: its manifest and what it ran.
     build : Path
         Build file of that build, for the definitions of the tables that scoring fills.
     out : Path
@@ -97,10 +97,12 @@ def _build(connection: duckdb.DuckDBPyConnection, project: _Project, node: dict[
     elif node["language"] == "python":
         model = runpy.run_path(str(paths.PROJECT / node["original_file_path"]))["model"]
         model(project, connection).create(f"{node['schema']}.{node['name']}")
-    else:
+    elif node["config"]["materialized"] == "view":
+        # dbt makes views under another name first
         sql = (target / "compiled" / node["package_name"] / node["original_file_path"]).read_text()
-        kind = "VIEW" if node["config"]["materialized"] == "view" else "TABLE"
-        connection.execute(f"CREATE {kind} {name} AS {sql}")
+        connection.execute(f"CREATE VIEW {name} AS {sql}")
+    else:
+        connection.execute((target / "run" / node["package_name"] / node["original_file_path"]).read_text())
 
 
 def main() -> int:

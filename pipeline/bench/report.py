@@ -48,7 +48,7 @@ What is compared:
   are the scripts of [pipeline/bench](../pipeline/bench), from the same landed Parquet to Parquet files. After every
   run each cell of theirs is compared with ours; a difference fails the benchmark. They are let off cleaned city
   names, tests, descriptions.
-- **The floor** is the same compiled SQL of every model through DuckDB alone: what `dbt build` takes beyond it is the
+- **The floor** is the statements that `dbt build` made, through DuckDB alone: what `dbt build` takes beyond it is the
   price of dbt and of the tests.
 - **Merge everything** is what this warehouse replaces: items, payments and reviews merged into one table, then
   grouped. Its figures are wrong.
