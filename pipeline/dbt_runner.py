@@ -95,7 +95,7 @@ class Dbt:
 
         def on_event(event: Any) -> None:
             if event.info.name == "MainReportVersion":
-                _drop_debug_lines_unwritten()
+                _drop_debug_events()
             if watched and event.info.name == "LogStartLine":
                 print(f"\r  {event.data.description[:100]:<100}", end="\r", file=sys.stderr, flush=True)
 
@@ -105,17 +105,18 @@ class Dbt:
         return outcome
 
 
-def _drop_debug_lines_unwritten() -> None:
-    """Let dbt look at an event's level first: it writes out a line for each of thousands, and then drops nearly all."""
+def _drop_debug_events() -> None:
+    """Let dbt look at an event's level first: it writes out each of thousands, and then drops nearly all."""
     from dbt_common.events.event_manager_client import get_event_manager
 
-    for logger in get_event_manager().loggers:
-        if logger.level not in DEBUG_LEVELS:
-            logger.filter = partial(_is_no_debug_line, logger.filter)
+    manager = get_event_manager()
+    if not any(logger.level in DEBUG_LEVELS for logger in manager.loggers):
+        setattr(manager, "fire_event", partial(_fire_unless_debug, manager.fire_event))  # noqa: B010
 
 
-def _is_no_debug_line(filter_of_dbt: Callable[[Any], bool], event: Any) -> bool:
-    return event.info.level not in DEBUG_LEVELS and filter_of_dbt(event)
+def _fire_unless_debug(fire: Callable[..., None], event: Any, level: Any = None, *others: Any, **named: Any) -> None:
+    if (level or event.level_tag()) not in DEBUG_LEVELS:
+        fire(event, level, *others, **named)
 
 
 def _start_spark() -> None:
