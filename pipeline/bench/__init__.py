@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.console import say
 RIVALS = Path(__file__).parent
 # polars is no part of the product and lives beside it
 BENCH_PYTHON = paths.PROJECT / ".venv-bench" / "bin" / "python"
+TO_WARM_UP = 1_000
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 # tests that look at other tables too would need those built
 ONLY_THEIR_TESTS = ("--indirect-selection", "cautious", *NO_UNIT_TESTS)
@@ -36,12 +38,13 @@ SCORING = "scoring: judge, fit, score, cluster"
 WAREHOUSE = "`make warehouse`: all of it, from the raw files"
 NEW_DAY = "one new day: `make refresh`, without scores"
 
+# what is divided, by which steps together, and how that is called
 RATIOS = (
-    (BUILD, FLOOR, "whole `dbt build` with tests / floor"),
-    (PANDAS, OUTPUTS, "pandas / `dbt build` of the same tables"),
-    (POLARS, OUTPUTS, "polars / `dbt build` of the same tables"),
-    (MERGED, OUTPUTS, "merge everything / `dbt build` of the same tables"),
-    (NEW_DAY, BUILD, "one new day / whole `dbt build`"),
+    (BUILD, (FLOOR,), "whole `dbt build` with tests / floor"),
+    (PANDAS, (OUTPUTS,), "pandas / `dbt build` of the same tables"),
+    (POLARS, (OUTPUTS,), "polars / `dbt build` of the same tables"),
+    (MERGED, (OUTPUTS,), "merge everything / `dbt build` of the same tables"),
+    (NEW_DAY, (LOAD, BUILD, PUBLISH), "one new day / load, whole `dbt build` and publish"),
 )
 
 
@@ -68,8 +71,7 @@ class Size:
 
 
 def bench(
-    sizes: list[int],
-    runs: int,
+    sizes: Mapping[int, int],
     *,
     rival_python: Path = BENCH_PYTHON,
     with_scores: bool = True,
@@ -79,10 +81,9 @@ def bench(
 
     Parameters
     ----------
-    sizes : list of int
-        Numbers of orders of the generated shops.
-    runs : int
-        Of each step; they take turns, so that a busy minute of the machine hits all alike.
+    sizes : mapping of int to int
+        Orders of each generated shop, and how often each step runs; the steps take turns, so that a busy minute of the
+        machine hits all alike.
     rival_python : Path
         Interpreter that has polars.
     with_scores : bool
@@ -100,7 +101,7 @@ def bench(
         A step failed, or a rival's tables are not ours.
     """
     found = []
-    for orders in sizes:
+    for orders, runs in sizes.items():
         with tempfile.TemporaryDirectory(dir=folder) as work:
             found.append(_Shop(orders, Path(work), rival_python, with_scores=with_scores).measured(runs))
     return found
@@ -121,23 +122,22 @@ class _Shop:
         }
 
     def measured(self, runs: int) -> Size:
-        self._run("", "pipeline", "demo", "--orders", str(self.size.orders), "--out", str(self._raw))
-        # the first build parses the project and tries the unit tests, as the first one on any machine does
+        # the first build parses the project and tries the unit tests, whatever the number of orders
+        self._generate(min(self.size.orders, TO_WARM_UP))
         self._run("", "pipeline", "build", "--no-score")
+        self._generate(self.size.orders)
         for run in range(1, runs + 1):
-            self._once(run)
-        # once more as it was: a refresh compiles the SQL of its window only
-        self._forget_days()
-        self._run("", "pipeline", "build", "--no-score")
-        floor = ["pipeline.bench.floor", str(self._target), str(self._build), str(self._out / "floor.duckdb")]
-        self.size.models = json.loads(self._run("", *floor, "--profile"))
+            self._once(run, is_profiled=run == runs)
         return self.size
+
+    def _generate(self, orders: int) -> None:
+        self._run("", "pipeline", "demo", "--orders", str(orders), "--out", str(self._raw))
 
     @property
     def _build(self) -> Path:
         return self._warehouse / "build.duckdb"
 
-    def _once(self, run: int) -> None:
+    def _once(self, run: int, *, is_profiled: bool) -> None:
         self._forget_days()
         shutil.rmtree(self._warehouse / "landing", ignore_errors=True)
         self._out.mkdir(exist_ok=True)
@@ -152,7 +152,10 @@ class _Shop:
             self.size.equal_rows = check_equal(self._build, self._out / rival)
         self._run(MERGED, "pipeline.bench.merge_everything", str(landing), str(self._out / "merged"))
         self._run(BUILD, "pipeline", "build", "--no-score")
-        self._run(FLOOR, "pipeline.bench.floor", str(self._target), str(self._build), str(self._out / "floor.duckdb"))
+        floor = ["pipeline.bench.floor", str(self._target), str(self._build), str(self._out / "floor.duckdb")]
+        self._run(FLOOR, *floor)
+        if is_profiled:
+            self.size.models = json.loads(self._run("", *floor, "--profile"))
         self._run(PUBLISH, "pipeline", "publish")
         write_day(self._raw, run)
         self._run(NEW_DAY, "pipeline", "refresh", "--no-score")

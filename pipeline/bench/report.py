@@ -133,11 +133,13 @@ def _ratios(sizes: Sequence[Size]) -> str:
     for above, below, name in RATIOS:
         cells = []
         for size in sizes:
-            if above not in size.steps or below not in size.steps:
+            if not {above, *below} <= set(size.steps):
                 cells.append("-")
                 continue
-            one, other = size.steps[above], size.steps[below]
-            cells.append(f"{one.median / other.median:.2f} ({one.median_cpu / other.median_cpu:.2f})")
+            one, others = size.steps[above], [size.steps[step] for step in below]
+            seconds = one.median / sum(other.median for other in others)
+            cpu_seconds = one.median_cpu / sum(other.median_cpu for other in others)
+            cells.append(f"{seconds:.2f} ({cpu_seconds:.2f})")
         rows.append([name, *cells])
     return _table(head, rows)
 

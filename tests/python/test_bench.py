@@ -24,7 +24,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Size:
     """Give the smallest benchmark there is."""
     if not BENCH_PYTHON.exists():
         pytest.skip("`make test` sets up .venv-bench")
-    (size,) = bench([ORDERS], 1, with_scores=False, folder=tmp_path_factory.mktemp("bench"))
+    (size,) = bench({ORDERS: 1}, with_scores=False, folder=tmp_path_factory.mktemp("bench"))
     return size
 
 
