@@ -58,53 +58,76 @@ zip_locations as (
 
 ),
 
-items_rolled_up as (
+-- Everything that names an order. Grouped together, the tables need not be held side by side as they would be in joins.
+parts as (
 
     select
         order_id,
-        sum(price) + sum(freight_value) as order_value
+        1 as orders,
+        0 as items,
+        0 as payments,
+        0 as reviews,
+        null as order_value,
+        null as payment_value,
+        null as payment_number
+    from orders
+    union all
+    select
+        order_id,
+        0 as orders,
+        1 as items,
+        0 as payments,
+        0 as reviews,
+        price + freight_value as order_value,
+        null as payment_value,
+        null as payment_number
     from order_items
-    group by 1
-
-),
-
-payments_rolled_up as (
-
+    union all
     select
         order_id,
-        count(*) as payment_count,
-        min(payment_number) as first_payment_number,
-        sum(payment_value) as payment_value
+        0 as orders,
+        0 as items,
+        1 as payments,
+        0 as reviews,
+        null as order_value,
+        payment_value,
+        payment_number
     from order_payments
-    group by 1
+    union all
+    select
+        order_id,
+        0 as orders,
+        0 as items,
+        0 as payments,
+        1 as reviews,
+        null as order_value,
+        null as payment_value,
+        null as payment_number
+    from order_reviews
 
 ),
 
-reviews_rolled_up as (
+order_parts as (
 
     select
         order_id,
-        count(*) as review_count
-    from order_reviews
+        cast(sum(orders) as integer) as orders,
+        cast(sum(items) as integer) as items,
+        cast(sum(payments) as integer) as payments,
+        cast(sum(reviews) as integer) as reviews,
+        sum(order_value) as order_value,
+        sum(payment_value) as payment_value,
+        min(payment_number) as first_payment_number
+    from parts
     group by 1
 
 ),
 
-checked_orders as (
+order_customers as (
 
-    select
-        orders.*,
-        customers.customer_id,
-        items_rolled_up.order_value,
-        payments_rolled_up.payment_value,
-        payments_rolled_up.payment_count,
-        payments_rolled_up.first_payment_number,
-        reviews_rolled_up.review_count
+    select customers.customer_id
     from orders
     left join customers on orders.order_customer_id = customers.order_customer_id
-    left join items_rolled_up on orders.order_id = items_rolled_up.order_id
-    left join payments_rolled_up on orders.order_id = payments_rolled_up.order_id
-    left join reviews_rolled_up on orders.order_id = reviews_rolled_up.order_id
 
 ),
 
@@ -123,16 +146,6 @@ checked_items as (
 
 ),
 
-checked_payments as (
-
-    select
-        order_payments.*,
-        orders.order_id as known_order_id
-    from order_payments
-    left join orders on order_payments.order_id = orders.order_id
-
-),
-
 review_ids as (
 
     select
@@ -140,18 +153,6 @@ review_ids as (
         count(*) as times_used
     from order_reviews
     group by 1
-
-),
-
-checked_reviews as (
-
-    select
-        order_reviews.*,
-        orders.order_id as known_order_id,
-        review_ids.times_used
-    from order_reviews
-    inner join review_ids on order_reviews.review_id = review_ids.review_id
-    left join orders on order_reviews.order_id = orders.order_id
 
 ),
 
