@@ -28,10 +28,14 @@
 {#
     Random texts of 32 letters: to look for a way to press them costs as much as the rest of writing a table, and halves them at
     best. In the build file they stay as they are; publishing presses everything. A model that repeats them row after row,
-    where they press well, says `ids_repeat`.
+    where they press well, says `ids_repeat`; the pipeline sets PRESS_IDS where the disk is too small.
 #}
 {% macro stored_as_it_is(column) -%}
-    {%- if column in ['order_id', 'order_customer_id', 'customer_id', 'review_id'] and not config.get('ids_repeat') -%}
+    {%- if
+        column in ['order_id', 'order_customer_id', 'customer_id', 'review_id']
+        and not config.get('ids_repeat')
+        and not env_var('PRESS_IDS', '')
+    -%}
         using compression uncompressed
     {%- endif -%}
 {%- endmacro %}

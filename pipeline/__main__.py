@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     demo = steps.add_parser("demo", help="generate the demo shop's nine raw files")
-    demo.add_argument("--orders", type=int, default=100_000, help="how many, 1 to 10,000,000")
+    demo.add_argument("--orders", type=int, default=100_000, help="how many, 1 to 30,000,000")
     demo.add_argument(
         "--shop", choices=("default", "loyal"), default="default", help="mostly one-time buyers, or loyal ones"
     )

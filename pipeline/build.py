@@ -21,7 +21,7 @@ from pipeline.limits import check_quarantine
 from pipeline.load import Manifest, load
 from pipeline.locking import exclusive, inherited
 from pipeline.measures import check_measures
-from pipeline.resources import models_at_once
+from pipeline.resources import is_disk_scarce, models_at_once
 from pipeline.settings import project_vars
 from pipeline.sql import name_of
 from pipeline.state import (
@@ -44,6 +44,8 @@ DOWNSTREAM_OF_SCORES = "source:scores+"
 WINDOW_VARIABLE = "REFRESH_FROM_MONTH"
 # No fact changed: nothing in the window, everything that is global is built anew all the same.
 NO_MONTH_CHANGED = "9999-01"
+# Tells the tables to keep their ids pressed (macros/tables.sql).
+PRESS_VARIABLE = "PRESS_IDS"
 
 
 def build_all(variables: str | None = None, *, with_scores: bool = True) -> None:
@@ -171,6 +173,9 @@ def _dbt(variables: str | None, manifest: Manifest) -> Dbt:
     if on_spark():
         return Dbt(variables)
     orders = manifest.books().get("orders", Landed()).landed_rows
+    if is_disk_scarce(orders, paths.build_file()):
+        say("  little room on the disk: ids are pressed, which takes longer")
+        os.environ[PRESS_VARIABLE] = "yes"
     return Dbt(variables, models_at_once(orders))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,9 @@ from pipeline.history import note_results
 QUIET = ("--log-level", "warn", "--log-level-file", "info", "--no-use-colors")
 BROKEN_SHOWN = 5
 DEBUG_LEVELS = ("debug", "test")
+# dbt makes objects by the hundred thousand and keeps nearly all of them: to look for garbage at every 700th took a
+# twentieth of a small build.
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 class Dbt:
@@ -52,6 +56,7 @@ class Dbt:
             dbt could not run, or a model or test failed.
         """
         os.chdir(paths.PROJECT)
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         if on_spark():
             _start_spark()
         with step(f"dbt {' '.join(command)}"[:60]) as this:

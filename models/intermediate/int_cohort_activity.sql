@@ -6,9 +6,17 @@ with customer_months as (
 
 ),
 
-customers as (
+first_orders as (
 
-    select * from {{ ref('dim_customers') }}
+    select
+        customer_id,
+        order_month as cohort_month,
+        customer_state as first_order_state,
+        customer_region as first_order_region,
+        coalesce(main_category, 'unknown') as first_order_category,
+        coalesce(payment_type, 'unknown') as first_order_payment_type
+    from {{ ref('fct_orders') }}
+    where customer_order_number = 1
 
 ),
 
@@ -21,16 +29,16 @@ calendar as (
 activity as (
 
     select
-        {{ month_of('customers.first_valid_order_at') }} as cohort_month,
+        first_orders.cohort_month,
         customer_months.order_month,
-        coalesce(customers.first_order_state, 'unknown') as first_order_state,
-        coalesce(customers.first_order_region, 'unknown') as first_order_region,
-        coalesce(customers.first_order_category, 'unknown') as first_order_category,
-        coalesce(customers.first_order_payment_type, 'unknown') as first_order_payment_type,
+        first_orders.first_order_state,
+        first_orders.first_order_region,
+        first_orders.first_order_category,
+        first_orders.first_order_payment_type,
         customer_months.orders,
         customer_months.revenue
     from customer_months
-    inner join customers on customer_months.customer_id = customers.customer_id
+    inner join first_orders on customer_months.customer_id = first_orders.customer_id
     inner join calendar on customer_months.order_month <= calendar.last_complete_month
 
 ),

@@ -7,15 +7,22 @@ with reviews as (
 
 ),
 
+orders as (
+
+    select order_id from {{ ref('int_orders') }}
+
+),
+
 rolled_up as (
 
     select
-        order_id,
+        reviews.order_id,
         count(*) as review_count,
-        min(review_id) as first_review_id,
-        min(review_score) as first_review_score,
-        max(answered_at) as answered_at
+        min(reviews.review_id) as first_review_id,
+        min(reviews.review_score) as first_review_score,
+        max(reviews.answered_at) as answered_at
     from reviews
+    inner join orders on reviews.order_id = orders.order_id
     group by 1
 
 ),

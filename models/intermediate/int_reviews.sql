@@ -1,15 +1,8 @@
-{{ config(materialized='windowed', window_by='order_id') }}
+{{ config(materialized='view') }}
 
 with order_reviews as (
 
     select * from {{ ref('stg_olist__order_reviews') }}
-    {{ where_order_in_window() }}
-
-),
-
-orders as (
-
-    select order_id from {{ ref('int_orders') }}
 
 ),
 
@@ -22,16 +15,8 @@ calendar as (
 -- A score is known once the customer has answered; a review without any stamp is as old as its order.
 final as (
 
-    select
-        order_reviews.review_id,
-        order_reviews.order_id,
-        order_reviews.review_score,
-        order_reviews.comment_title,
-        order_reviews.comment_message,
-        order_reviews.created_at,
-        order_reviews.answered_at
+    select order_reviews.*
     from order_reviews
-    inner join orders on order_reviews.order_id = orders.order_id
     cross join calendar
     where
         coalesce(order_reviews.answered_at, order_reviews.created_at) is null

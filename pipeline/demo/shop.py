@@ -38,7 +38,7 @@ from pipeline.demo.tables import (
 from pipeline.errors import PipelineError
 
 GENERATOR_VERSION = "1"
-MOST_ORDERS = 10_000_000
+MOST_ORDERS = 30_000_000
 CHUNK_ORDERS = 50_000
 MOST_WORKERS = 4  # more would only wait for the writer, each with a chunk in memory
 CUTOFFS_BACK = (0, 90, 180)

@@ -1,14 +1,20 @@
-"""The engine keeps to its share of the machine, or to what was asked for."""
+"""The engine keeps to its share of the machine, or to what was asked for, and to what the disk holds."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
+from builds import ROOT
 
 from pipeline.errors import PipelineError
-from pipeline.resources import LEAST, MOST, memory_limit, models_at_once, restrain
+from pipeline.resources import DISK_PER_ORDER, LEAST, MOST, is_disk_scarce, memory_limit, models_at_once, restrain
+from pipeline.sql import literal
 
 
 def test_the_machine_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +52,56 @@ def test_what_does_not_fit_is_spilled(monkeypatch: pytest.MonkeyPatch, tmp_path:
             ).fetchall()
         )
     assert settings == {"memory_limit": "100.0 MiB", "temp_directory": str(tmp_path / "spill")}
+
+
+def test_a_small_disk_is_told_from_a_large_one(tmp_path: Path) -> None:
+    build_file = tmp_path / "build.duckdb"
+    assert not is_disk_scarce(1, build_file)
+    free = shutil.disk_usage(tmp_path).free
+    assert is_disk_scarce(2 * free // DISK_PER_ORDER, build_file)
+
+
+def test_what_is_built_over_counts_as_room(tmp_path: Path) -> None:
+    build_file = tmp_path / "build.duckdb"
+    orders = (shutil.disk_usage(tmp_path).free + 10 * 2**30) // DISK_PER_ORDER
+    assert is_disk_scarce(orders, build_file)
+    with build_file.open("wb") as file:
+        file.truncate(20 * 2**30)  # a sparse file: its size, without the disk
+    assert not is_disk_scarce(orders, build_file)
+
+
+def test_a_build_with_pressed_ids_is_the_same_build(demo_raw: Path, published_warehouse: Path, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "RAW_DIR": str(demo_raw),
+        "WAREHOUSE_DIR": str(tmp_path),
+        "DBT_TARGET_PATH": str(tmp_path / "dbt-target"),
+        "DBT_LOG_PATH": str(tmp_path / "dbt-logs"),
+        "PRESS_IDS": "yes",
+    }
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    command = [dbt, "--quiet", "build", "--select", "+fct_orders", "--exclude-resource-type", "unit_test", "test"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    assert "Uncompressed" in presses(published_warehouse / "build.duckdb")
+    assert "Uncompressed" not in presses(tmp_path / "build.duckdb")
+    with duckdb.connect(str(tmp_path / "build.duckdb"), read_only=True) as connection:
+        connection.execute(
+            f"ATTACH {literal(published_warehouse / 'current' / 'warehouse.duckdb')} AS published (READ_ONLY)"
+        )
+        assert connection.execute(
+            "SELECT count(*) FROM ((FROM marts.fct_orders EXCEPT ALL FROM published.marts.fct_orders)"
+            " UNION ALL (FROM published.marts.fct_orders EXCEPT ALL FROM marts.fct_orders))"
+        ).fetchone() == (0,)
+
+
+def presses(build_file: Path) -> set[str]:
+    """Return the ways in which the ids of two tables are stored, one with a contract and one without."""
+    with duckdb.connect(str(build_file), read_only=True) as connection:
+        return {
+            way
+            for table in ("marts.fct_orders", "intermediate.int_orders")
+            for (way,) in connection.execute(
+                f"SELECT compression FROM pragma_storage_info('{table}')"
+                " WHERE column_name IN ('order_id', 'customer_id') AND segment_type = 'VARCHAR'"
+            ).fetchall()
+        }

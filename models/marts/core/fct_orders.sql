@@ -13,9 +13,10 @@ order_items as (
 
 ),
 
-order_payments as (
+payments as (
 
-    select * from {{ ref('int_order_payments_rolled_up') }}
+    select * from {{ ref('stg_olist__order_payments') }}
+    {{ where_order_in_window() }}
 
 ),
 
@@ -28,6 +29,20 @@ order_reviews as (
 states as (
 
     select * from {{ ref('brazilian_states') }}
+
+),
+
+-- The type of the largest payment; of equals, the one made first.
+order_payments as (
+
+    select
+        order_id,
+        count(*) as payment_count,
+        sum(payment_value) as payment_value,
+        max(installments) as max_installments,
+        {{ first_by('payment_type', ['-payment_value', 'payment_number', 'payment_type']) }} as payment_type
+    from payments
+    group by 1
 
 ),
 
