@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from pipeline import paths
-from pipeline.bench import BENCH_PYTHON, RATIOS, SCORING, WAREHOUSE, Size, bench
+from pipeline.bench import BENCH_PYTHON, PANDAS, RATIOS, SCORING, WAREHOUSE, Size, bench
 from pipeline.bench.equality import TABLES, check_equal
-from pipeline.bench.measuring import Figures, measure
+from pipeline.bench.measuring import Figures, OutOfMemoryError, measure
 from pipeline.bench.queries import dashboard_queries, readme_queries
 from pipeline.bench.report import STEPS, render
 from pipeline.errors import BuildError
@@ -68,6 +68,16 @@ def test_one_wrong_cell_of_a_rival_is_found(published_warehouse: Path, tmp_path:
     frame.to_parquet(rival / f"{table}.parquet", index=False)
     with pytest.raises(BuildError, match=table):
         check_equal(build_file, rival)
+
+
+def test_a_rival_that_wants_too_much_memory_is_out() -> None:
+    figures = Figures()
+    command = [sys.executable, "-c", "import numpy; numpy.ones(10**9); print('done')"]
+    with pytest.raises(OutOfMemoryError, match="needed more than 2 GB"):
+        measure(command, {}, figures, memory=2 * 2**30)
+    assert not figures.is_measured
+    report = render([Size(10, steps={STEPS[0]: Figures([1.0], [1.0], [1.0]), PANDAS: figures})])
+    assert f"| {PANDAS} | out of memory (12 GB) |" in report
 
 
 def test_a_step_that_fails_says_why(tmp_path: Path) -> None:
