@@ -15,7 +15,14 @@ calendar as (
 -- A score is known once the customer has answered; a review without any stamp is as old as its order.
 final as (
 
-    select order_reviews.*
+    select
+        order_reviews.review_id,
+        order_reviews.order_id,
+        order_reviews.review_score,
+        order_reviews.comment_title,
+        order_reviews.comment_message,
+        order_reviews.created_at,
+        order_reviews.answered_at
     from order_reviews
     cross join calendar
     where
