@@ -96,6 +96,7 @@ def bench(
     Returns
     -------
     list of Size
+        Ctrl-C ends the measuring early, and the rest is left out.
 
     Raises
     ------
@@ -103,9 +104,14 @@ def bench(
         A step failed, or a rival's tables are not ours.
     """
     found = []
-    for orders, runs in sizes.items():
-        with tempfile.TemporaryDirectory(dir=folder) as work:
-            found.append(_Shop(orders, Path(work), rival_python, with_scores=with_scores).measured(runs))
+    try:
+        for orders, runs in sizes.items():
+            with tempfile.TemporaryDirectory(dir=folder) as work:
+                shop = _Shop(orders, Path(work), rival_python, with_scores=with_scores)
+                found.append(shop.size)
+                shop.measure_runs(runs)
+    except KeyboardInterrupt:
+        say("  interrupted: what was measured so far is told")
     return found
 
 
@@ -123,14 +129,13 @@ class _Shop:
             "DBT_LOG_PATH": str(work / "dbt-logs"),
         }
 
-    def measured(self, runs: int) -> Size:
+    def measure_runs(self, runs: int) -> None:
         # the first build parses the project and tries the unit tests, whatever the number of orders
         self._generate(min(self.size.orders, TO_WARM_UP))
         self._run("", "pipeline", "build", "--no-score")
         self._generate(self.size.orders)
         for run in range(1, runs + 1):
             self._once(run, is_profiled=run == runs)
-        return self.size
 
     def _generate(self, orders: int) -> None:
         self._run("", "pipeline", "demo", "--orders", str(orders), "--out", str(self._raw))

@@ -33,15 +33,18 @@ class Figures:
     ----------
     seconds, cpu_seconds, peak_mb : list of float
         Of each run: time by the clock, processor time of all its processes, memory of the largest of them.
+    is_out_of_memory : bool
+        Whether a run wanted more memory than it was given; only rivals are given a limit.
     """
 
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
     peak_mb: list[float] = field(default_factory=list)
+    is_out_of_memory: bool = False
 
     @property
     def is_measured(self) -> bool:
-        """Whether the step came to its end; a rival may run out of memory."""
+        """Whether there was a run that came to its end."""
         return bool(self.seconds)
 
     @property
@@ -94,7 +97,11 @@ def measure(
             stderr=errors,
             preexec_fn=restrict,  # noqa: PLW1509 - no other thread runs here
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            process.kill()
+            raise
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.monotonic() - started
         output.seek(0)
@@ -103,6 +110,7 @@ def measure(
         if process.returncode:
             told = (printed + errors.read())[-3000:]
             if memory is not None and any(words in told for words in OUT_OF_MEMORY):
+                figures.is_out_of_memory = True
                 raise OutOfMemoryError(f"`{' '.join(command)}` needed more than {memory / 2**30:.0f} GB.")
             raise BuildError(f"`{' '.join(command)}` failed (exit code {process.returncode}):\n{told}")
     figures.seconds.append(took)

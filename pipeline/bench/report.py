@@ -27,6 +27,7 @@ from pipeline.bench import (
     WAREHOUSE,
     Size,
 )
+from pipeline.bench.measuring import Figures
 
 STEPS = (LOAD, BUILD, FLOOR, TESTS, SCORING, PUBLISH, WAREHOUSE, NEW_DAY, OUTPUTS, PANDAS, POLARS, MERGED)
 MODELS_SHOWN = 12
@@ -120,11 +121,12 @@ def _steps(sizes: Sequence[Size]) -> str:
     for step in STEPS:
         cells = []
         for size in sizes:
-            if (figures := size.steps.get(step)) is None:
-                cells.append("-")
+            figures = size.steps.get(step, Figures())
+            if figures.is_out_of_memory:
+                cells.append(f"out of memory ({RIVALS_MEMORY // 2**30} GB)")
                 continue
             if not figures.is_measured:
-                cells.append(f"out of memory ({RIVALS_MEMORY // 2**30} GB)")
+                cells.append("-")
                 continue
             cells.append(f"{figures.median:.1f} s (CPU {figures.median_cpu:.1f}, {max(figures.peak_mb):,.0f} MB)")
         rows.append([step, *cells])
@@ -154,6 +156,9 @@ def _queries(sizes: Sequence[Size]) -> str:
     for group in sizes[0].queries:
         cells = []
         for size in sizes:
+            if group not in size.queries:
+                cells.append("-")
+                continue
             everything = statistics.median(run[0] for run in size.queries[group])
             slowest = statistics.median(run[1] for run in size.queries[group])
             cells.append(f"{1000 * everything:,.0f} ({1000 * slowest:,.0f})")
@@ -164,6 +169,8 @@ def _queries(sizes: Sequence[Size]) -> str:
 def _models(sizes: Sequence[Size]) -> str:
     shown = []
     for size in sizes:
+        if not size.models:
+            continue
         dearest = sorted(size.models, key=lambda one: -float(one["seconds"]))[:MODELS_SHOWN]
         rows = [
             [f"`{one['model']}`", f"{one['seconds']:.2f} s", f"{one['peak_mb']:,.0f} MB" if "peak_mb" in one else "-"]

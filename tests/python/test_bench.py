@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pipeline import paths
-from pipeline.bench import BENCH_PYTHON, PANDAS, RATIOS, SCORING, WAREHOUSE, Size, bench
+from pipeline.bench import BENCH_PYTHON, LOAD, PANDAS, RATIOS, SCORING, WAREHOUSE, Size, bench
 from pipeline.bench.equality import TABLES, check_equal
 from pipeline.bench.measuring import Figures, OutOfMemoryError, measure
 from pipeline.bench.queries import dashboard_queries, readme_queries
@@ -78,6 +81,20 @@ def test_a_rival_that_wants_too_much_memory_is_out() -> None:
     assert not figures.is_measured
     report = render([Size(10, steps={STEPS[0]: Figures([1.0], [1.0], [1.0]), PANDAS: figures})])
     assert f"| {PANDAS} | out of memory (12 GB) |" in report
+
+
+def test_an_interrupted_benchmark_tells_what_it_has(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline", "bench", "--sizes", str(ORDERS), "--runs", "1", "--no-score"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "report.md")], cwd=paths.PROJECT, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    told = next(line for line in process.stderr if f"{LOAD}:" in line)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0, told + process.stderr.read()
+    report = (tmp_path / "report.md").read_text()
+    assert f"| {PANDAS} | - |" in report
+    assert re.search(rf"\| {re.escape(LOAD)} \| [0-9.]+ s", report)
 
 
 def test_a_step_that_fails_says_why(tmp_path: Path) -> None:
