@@ -133,7 +133,8 @@ def _run(options: argparse.Namespace) -> None:
         from pipeline.bench.report import write
 
         sizes = dict.fromkeys(options.sizes, options.runs) | ({10_000_000: 1} if options.large else {})
-        print(write(bench(sizes, with_scores=not options.no_score), options.out))
+        found = bench(sizes, with_scores=not options.no_score, on_size=lambda found: write(found, options.out))
+        print(write(found, options.out))
     elif options.step == "status":
         from pipeline.status import status
 

@@ -23,8 +23,8 @@ MOST = 5 * 2**30
 LEAST = 512 * 2**20
 # What the dearest models hold: 2.7 GB with a million orders.
 BYTES_PER_ORDER = 2_500
-# What a build file with ids as they are (macros/tables.sql) takes, 18 GB with ten million orders, and the published file,
-# 8 GB, and what is spilled for a while, 36 GB with thirty million.
+# What a build file with ids as they are (macros/tables.sql) takes, 18 GB with ten million orders; the published file,
+# 8 GB; and what is spilled for a while, 36 GB with thirty million.
 DISK_PER_ORDER = 3_800
 UNITS = {"MB": 2**20, "GB": 2**30}
 # where a container says how much of the machine is its own

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def bench(
     rival_python: Path = BENCH_PYTHON,
     with_scores: bool = True,
     folder: Path | None = None,
+    on_size: Callable[[Sequence[Size]], object] = lambda found: None,
 ) -> list[Size]:
     """Measure every step and rival at each size.
 
@@ -92,6 +93,8 @@ def bench(
         False leaves scoring, and what contains it, unmeasured.
     folder : Path, optional
         Where to work; a temporary folder by default.
+    on_size : callable, optional
+        Given all that is measured after each size: what a later one does not come through loses nothing.
 
     Returns
     -------
@@ -106,10 +109,11 @@ def bench(
     found = []
     try:
         for orders, runs in sizes.items():
-            with tempfile.TemporaryDirectory(dir=folder) as work:
+            with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as work:
                 shop = _Shop(orders, Path(work), rival_python, with_scores=with_scores)
                 found.append(shop.size)
                 shop.measure_runs(runs)
+            on_size(found)
     except KeyboardInterrupt:
         say("  interrupted: what was measured so far is told")
     return found

@@ -17,8 +17,15 @@ from pipeline.errors import BuildError
 
 # ru_maxrss is in kilobytes on Linux and in bytes on macOS
 MAXRSS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
-# how Python, numpy, Arrow, pandas and polars say it
-OUT_OF_MEMORY = ("MemoryError", "memory allocation of", "bad_alloc", "malloc of size", "Unable to allocate")
+# how Python, numpy, polars, C++ and Arrow (twice) say it
+OUT_OF_MEMORY = (
+    "MemoryError",
+    "Unable to allocate",
+    "memory allocation of",
+    "bad_alloc",
+    "malloc of size",
+    "ArrowException: Unknown error: Wrapping",
+)
 
 
 class OutOfMemoryError(BuildError):

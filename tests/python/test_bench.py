@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -90,6 +91,7 @@ def test_an_interrupted_benchmark_tells_what_it_has(tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     told = next(line for line in process.stderr if f"{LOAD}:" in line)
+    time.sleep(1)  # the next step is at work by now
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0, told + process.stderr.read()
     report = (tmp_path / "report.md").read_text()
