@@ -34,7 +34,7 @@
     {%- if
         column in ['order_id', 'order_customer_id', 'customer_id', 'review_id']
         and not config.get('ids_repeat')
-        and not env_var('PRESS_IDS', '')
+        and env_var('PRESS_IDS', 'no') != 'yes'
     -%}
         using compression uncompressed
     {%- endif -%}

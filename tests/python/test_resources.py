@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from builds import ROOT
+from builds import ROOT, published_file
 
 from pipeline.errors import PipelineError
 from pipeline.resources import DISK_PER_ORDER, LEAST, MOST, is_disk_scarce, memory_limit, models_at_once, restrain
@@ -85,9 +85,7 @@ def test_a_build_with_pressed_ids_is_the_same_build(demo_raw: Path, published_wa
     assert "Uncompressed" in presses(published_warehouse / "build.duckdb")
     assert "Uncompressed" not in presses(tmp_path / "build.duckdb")
     with duckdb.connect(str(tmp_path / "build.duckdb"), read_only=True) as connection:
-        connection.execute(
-            f"ATTACH {literal(published_warehouse / 'current' / 'warehouse.duckdb')} AS published (READ_ONLY)"
-        )
+        connection.execute(f"ATTACH {literal(published_file(published_warehouse))} AS published (READ_ONLY)")
         assert connection.execute(
             "SELECT count(*) FROM ((FROM marts.fct_orders EXCEPT ALL FROM published.marts.fct_orders)"
             " UNION ALL (FROM published.marts.fct_orders EXCEPT ALL FROM marts.fct_orders))"
