@@ -1,10 +1,12 @@
 {#
-    Tables of which only the tail is built anew when the pipeline refreshes: the environment variable REFRESH_FROM_MONTH names
-    the first month ('2018-09') whose raw rows have changed. Rows before it stay as they are, rows from it on are deleted and
-    built again. Without the variable, or where there is no table yet, such a model is an ordinary table.
+    Tables of which only the tail is built anew when the pipeline refreshes: the environment variable
+    DBT_ENV_CUSTOM_ENV_REFRESH_FROM_MONTH names the first month ('2018-09') whose raw rows have changed. Rows before it stay as
+    they are, rows from it on are deleted and built again. Without the variable, or where there is no table yet, such a model is
+    an ordinary table. The month is needed when models run, never when they are parsed: a variable of that prefix dbt reads at
+    run time, after any other kind it would parse these models, and what hangs on them, anew for every month.
 #}
 {% macro window_start() -%}
-    {{ return(env_var('REFRESH_FROM_MONTH', '')) }}
+    {{ return(dbt_metadata_envs.get('REFRESH_FROM_MONTH', '')) }}
 {%- endmacro %}
 
 {# Whether this model keeps its earlier rows in this run. #}

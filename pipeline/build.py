@@ -41,7 +41,7 @@ DOWNSTREAM_OF_SCORES = "source:scores+"
 
 
 # Names the first month to build anew to the models that know how to (macros/windows.sql).
-WINDOW_VARIABLE = "REFRESH_FROM_MONTH"
+WINDOW_VARIABLE = "DBT_ENV_CUSTOM_ENV_REFRESH_FROM_MONTH"
 # No fact changed: nothing in the window, everything that is global is built anew all the same.
 NO_MONTH_CHANGED = "9999-01"
 # Tells the tables to keep their ids pressed (macros/tables.sql).

@@ -62,7 +62,7 @@ class Dbt:
         with step(f"dbt {' '.join(command)}"[:60]) as this:
             self._parse()
             try:
-                outcome = self._invoke(command)
+                outcome = self._invoke_and_record(command)
             finally:
                 if not on_spark():
                     _close_build_file()
@@ -89,13 +89,23 @@ class Dbt:
         """Read the project; what did not change since the last time comes from dbt's own cache."""
         if self._manifest is not None:
             return
-        # without the JSON: every command writes it at its end, from the same manifest
+        # without the JSON: the command that follows writes it
         self._manifest = self._invoke(["parse", "--no-write-json"]).result
+
+    def _invoke_and_record(self, command: Sequence[str]) -> Any:
+        """Run a command and leave its artefacts; the manifest only where the project is another, for it takes half a second."""
+        if _is_manifest_stale():
+            return self._invoke(command)
+        outcome = self._invoke([*command, "--no-write-json"])
+        outcome.result.write(str(paths.target_dir() / "run_results.json"))
+        return outcome
 
     def _invoke(self, command: Sequence[str]) -> Any:
         # Imported here: dbt takes more than a second to import, and most steps do without it.
         from dbt.cli.main import dbtRunner
+        from dbt_common.events.functions import reset_metadata_vars
 
+        reset_metadata_vars()  # it would go on with the environment of this process's first command
         watched = sys.stderr.isatty()
 
         def on_event(event: Any) -> None:
@@ -122,6 +132,12 @@ def _drop_debug_events() -> None:
 def _fire_unless_debug(fire: Callable[..., None], event: Any, level: Any = None, *others: Any, **named: Any) -> None:
     if (level or event.level_tag()) not in DEBUG_LEVELS:
         fire(event, level, *others, **named)
+
+
+def _is_manifest_stale() -> bool:
+    """Tell whether dbt has parsed something anew, and noted it in its cache, since the manifest was written."""
+    cache, manifest = paths.target_dir() / "partial_parse.msgpack", paths.dbt_manifest()
+    return not (cache.exists() and manifest.exists() and cache.stat().st_mtime_ns < manifest.stat().st_mtime_ns)
 
 
 def _start_spark() -> None:

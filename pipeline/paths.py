@@ -76,3 +76,8 @@ def current_link() -> Path:
 def target_dir() -> Path:
     """Folder of dbt's artefacts (``DBT_TARGET_PATH``)."""
     return Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target").resolve()
+
+
+def dbt_manifest() -> Path:
+    """What dbt tells others of the project: models, columns, descriptions."""
+    return target_dir() / "manifest.json"

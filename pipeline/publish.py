@@ -96,13 +96,13 @@ def published() -> dict[str, Any] | None:
 
 def _copy_tables(target: Path) -> dict[str, int]:
     """Copy every published table with its comments; returns rows per table."""
-    manifest_file = paths.target_dir() / "manifest.json"
+    manifest_file = paths.dbt_manifest()
     if not manifest_file.exists():
         raise PipelineError(f"dbt's manifest is not in {manifest_file.parent}: run `make warehouse`.")
     try:
         described = _descriptions(json.loads(manifest_file.read_text()))
     except ValueError as error:
-        raise PipelineError(f"{manifest_file} is damaged: run `make warehouse`.") from error
+        raise PipelineError(f"{manifest_file} is damaged: remove it, then run `make warehouse`.") from error
     counts: dict[str, int] = {}
     with duckdb.connect() as connection:
         restrain(connection, paths.spill_dir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -234,11 +235,18 @@ def test_a_refreshed_warehouse_is_that_of_a_full_build(tmp_path: Path) -> None:
         if file not in late:
             write(raw, file, rows)
     build_warehouse(raw, refreshed, score=False, variables={"max_quarantined_share": 1})
+    target = refreshed / "dbt-target"
+    of_the_project = [target / "partial_parse.msgpack", target / "manifest.json"]
+    parsed, last_results = [file.stat().st_mtime_ns for file in of_the_project], target / "run_results.json"
+    last_results.unlink()
     for file in late:
         write(raw, file, files[file])
     outcome = run(raw, refreshed, "refresh", "--no-score", "--vars", ALL_ALLOWED)
     assert outcome.returncode == 0, outcome.stderr
     assert re.search("facts from 2024-(0[2-9]|1)", outcome.stderr), outcome.stderr
+    # another month is no other project: nothing is parsed or written anew, what was run is told all the same
+    assert [file.stat().st_mtime_ns for file in of_the_project] == parsed
+    assert {result["status"] for result in json.loads(last_results.read_text())["results"]} <= {"success", "pass", "no-op"}
     full = build_warehouse(raw, tmp_path / "full", score=False, variables={"max_quarantined_share": 1})
     assert differing_tables(full, refreshed, ["marts", "quality", "scores"]) == {}
     # and refreshing again does nothing
