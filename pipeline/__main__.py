@@ -31,9 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
             from pipeline.history import recorded
 
             with recorded(options.step):
-                _run(options)
+                _run_until_stopped(options)
         else:
-            _run(options)
+            _run_until_stopped(options)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -44,6 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {_explained(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _run_until_stopped(options: argparse.Namespace) -> None:
+    try:
+        _run(options)
+    except RuntimeError as error:
+        # what Ctrl-C becomes while DuckDB is at work
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _explained(error: Exception) -> str:

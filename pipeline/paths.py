@@ -79,5 +79,5 @@ def target_dir() -> Path:
 
 
 def dbt_manifest() -> Path:
-    """What dbt tells others of the project: models, columns, descriptions."""
+    """File in which dbt tells others of the project: models, columns, descriptions."""
     return target_dir() / "manifest.json"

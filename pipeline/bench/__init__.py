@@ -94,28 +94,28 @@ def bench(
     folder : Path, optional
         Where to work; a temporary folder by default.
     on_size : callable, optional
-        Given all that is measured after each size: what a later one does not come through loses nothing.
+        Given all that is measured after each size, and when the measuring ends early: nothing of it is lost.
 
     Returns
     -------
     list of Size
-        Ctrl-C ends the measuring early, and the rest is left out.
 
     Raises
     ------
     pipeline.errors.BuildError
         A step failed, or a rival's tables are not ours.
     """
-    found = []
-    try:
-        for orders, runs in sizes.items():
-            with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as work:
-                shop = _Shop(orders, Path(work), rival_python, with_scores=with_scores)
-                found.append(shop.size)
+    found: list[Size] = []
+    for orders, runs in sizes.items():
+        with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as work:
+            shop = _Shop(orders, Path(work), rival_python, with_scores=with_scores)
+            try:
                 shop.measure_runs(runs)
-            on_size(found)
-    except KeyboardInterrupt:
-        say("  interrupted: what was measured so far is told")
+            finally:
+                # a failed step and Ctrl-C included: what took an hour to measure is told
+                if shop.size.steps:
+                    found.append(shop.size)
+                    on_size(found)
     return found
 
 

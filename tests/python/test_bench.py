@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pipeline import paths
-from pipeline.bench import BENCH_PYTHON, LOAD, PANDAS, RATIOS, SCORING, WAREHOUSE, Size, bench
+from pipeline.bench import BENCH_PYTHON, LOAD, PANDAS, POLARS, RATIOS, SCORING, WAREHOUSE, Size, bench
 from pipeline.bench.equality import TABLES, check_equal
 from pipeline.bench.measuring import Figures, OutOfMemoryError, measure
 from pipeline.bench.queries import dashboard_queries, readme_queries
@@ -93,10 +94,19 @@ def test_an_interrupted_benchmark_tells_what_it_has(tmp_path: Path) -> None:
     told = next(line for line in process.stderr if f"{LOAD}:" in line)
     time.sleep(1)  # the next step is at work by now
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0, told + process.stderr.read()
+    assert process.wait(60) == 130, told + process.stderr.read()
     report = (tmp_path / "report.md").read_text()
     assert f"| {PANDAS} | - |" in report
     assert re.search(rf"\| {re.escape(LOAD)} \| [0-9.]+ s", report)
+
+
+def test_a_failed_step_loses_nothing_that_was_measured(tmp_path: Path) -> None:
+    told: list[Sequence[Size]] = []
+    with pytest.raises(FileNotFoundError):
+        bench({ORDERS: 1}, rival_python=tmp_path / "nowhere", with_scores=False, folder=tmp_path, on_size=told.append)
+    ((size,),) = told
+    assert size.steps[PANDAS].is_measured and not size.steps[POLARS].is_measured
+    assert f"| {POLARS} | - |" in render([size])
 
 
 def test_a_step_that_fails_says_why(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ import pytest
 from builds import ROOT, build_warehouse, published_file, query
 from input_folder import small_shop
 from test_publish import run
+
+from pipeline import __main__ as command
 
 # Three in the normal run; the long run is KILLS=60.
 KILLS = int(os.environ.get("KILLS", "3"))
@@ -232,3 +235,17 @@ def test_the_warehouse_is_closed_to_others(raw: Path, tmp_path: Path) -> None:
     for folder in ("", "history", "logs"):
         place = tmp_path / "new" / "warehouse" / folder
         assert not place.exists() or oct(place.stat().st_mode)[-3:] == "700"
+
+
+def test_a_query_stopped_by_hand_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def count(_: object) -> None:
+        duckdb.execute("SELECT count(*) FROM range(100000000) a, range(10000) b").fetchall()
+
+    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
+    monkeypatch.setattr(command, "_run", count)
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert command.main(["publish"]) == 130
+    told = capsys.readouterr().err
+    assert "stopped by hand" in told and "fault" not in told
