@@ -80,8 +80,10 @@ docs: .venv/.installed ## build the dbt documentation site into target/
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
 
 lint: .venv/.installed ## sqlfluff, ruff and mypy
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
-	@.venv/bin/mypy pipeline scoring tests/python && .venv/bin/mypy superset/*.py
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy pipeline scoring tests/python
+	@.venv/bin/mypy superset/*.py
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
@@ -120,4 +122,5 @@ rm -rf $(1) && $(UV) venv --quiet --no-python-downloads --python $$(.venv-uv/bin
 $(UV) pip install --quiet --compile-bytecode --python $(1)/bin/python --require-hashes -r $(2)
 touch $(1)/.installed; echo "  environment: $(1) ready in $$((SECONDS - started)) s" >&2
 endef
+# one shell for each recipe. -e ends it at a command that fails, but not at the first half of `a && b`: a line for each
 .ONESHELL:
