@@ -93,7 +93,7 @@ class Dbt:
         self._manifest = self._invoke(["parse", "--no-write-json"]).result
 
     def _invoke_and_record(self, command: Sequence[str]) -> Any:
-        """Run a command and leave its artefacts; the manifest, which costs dbt most, only of a changed project."""
+        """Run a command and leave its artefacts; the manifest only of a changed project, for it is slow to write."""
         if _is_manifest_stale():
             return self._invoke(command)
         outcome = self._invoke([*command, "--no-write-json"])
