@@ -29,6 +29,8 @@ VENV := $(if $(filter spark,$(DBT_TARGET)),.venv-spark,.venv)
 PIPELINE := $(VENV)/bin/python
 SUPERSET := .venv-superset/bin/python
 UV := .venv-uv/bin/uv
+# two test files at a time, about 6 GB; PYTEST= runs one after the other
+PYTEST ?= -n 2 --no-loadscope-reorder
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +41,7 @@ up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there i
 	@$(SUPERSET) superset/serve.py start
 
 test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest $(PYTEST)
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
 	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)

@@ -1,22 +1,82 @@
-"""Raw folders and the warehouses built from them, each made once per test session."""
+"""Raw folders and the warehouses built from them, each made once however many processes run the tests."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builds import ROOT, build_warehouse, build_warehouses
 from recompute.raw import shuffled, write_raw
 from recompute.shop import Recomputed
 from shop_cases import cells_shop, corner_shop, empty_shop, one_order_shop
+from superset_process import stop_servers
+from xdist.scheduler import LoadScopeScheduling
 
 # The project's packages are tested from the source tree; nothing is installed.
 sys.path.insert(0, str(ROOT))
 
 DEMO_ORDERS = 20_000
+
+# Files that share what is dear and lives in one process: the servers, and the numbers recomputed from the real files.
+LANES = {"test_superset_": "superset", "test_marts_": "recomputed", "test_hypotheses_recomputed": "recomputed"}
+# The longest first, so that no process is left with one of them at the end.
+FIRST = ("test_superset_", "test_refresh", "test_spark", "test_scoring_", "test_marts_", "test_crashes")
+
+
+def lane(nodeid: str) -> str:
+    """Return what a test must share a process with: its lane, or else its file."""
+    file = Path(nodeid.split("::", 1)[0]).stem
+    return next((lane for start, lane in LANES.items() if file.startswith(start)), file)
+
+
+class LaneScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Hand out whole lanes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LaneScheduling:
+    """Keep the tests of a lane in one process."""
+    return LaneScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+
+    def turn(item: pytest.Item) -> int:
+        return next((turn for turn, start in enumerate(FIRST) if item.path.stem.startswith(start)), len(FIRST))
+
+    items.sort(key=turn)
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the servers here: a worker process is given no time to do so as it ends."""
+    stop_servers()
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first process to need it has made; the others wait for it.
+
+    A process that fails to make it leaves a half-made folder, and the next one says the same again.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, made = base / name, base / f"{name}.made"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +86,7 @@ def demo_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(given)
     from pipeline.demo import generate
 
-    folder = tmp_path_factory.mktemp("demo") / "raw"
-    generate(folder, DEMO_ORDERS)
-    return folder
+    return made_once(tmp_path_factory, "demo-raw", lambda folder: generate(folder, DEMO_ORDERS))
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +97,18 @@ def published_warehouse(demo_raw: Path, tmp_path_factory: pytest.TempPathFactory
     """
     if given := os.environ.get("TEST_DEMO_WAREHOUSE"):
         return Path(given)
-    return build_warehouse(demo_raw, tmp_path_factory.mktemp("demo-warehouse"), unit_tests=True)
+    return made_once(
+        tmp_path_factory, "demo-warehouse", lambda folder: build_warehouse(demo_raw, folder, unit_tests=True)
+    )
+
+
+@pytest.fixture(scope="session")
+def served_warehouse(published_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a copy of what is published of the demo shop, for a server whose tests publish another build."""
+    copy = tmp_path_factory.mktemp("served") / "warehouse"
+    shutil.copytree(published_warehouse / "builds", copy / "builds")
+    (copy / "current").symlink_to((published_warehouse / "current").readlink())
+    return copy
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +128,7 @@ def olist_warehouse(olist_raw: Path, tmp_path_factory: pytest.TempPathFactory) -
     """
     if given := os.environ.get("TEST_OLIST_WAREHOUSE"):
         return Path(given)
-    return build_warehouse(olist_raw, tmp_path_factory.mktemp("olist-warehouse"))
+    return made_once(tmp_path_factory, "olist-warehouse", lambda folder: build_warehouse(olist_raw, folder))
 
 
 @pytest.fixture(scope="session")
@@ -75,8 +144,12 @@ def small_raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def small_warehouses(small_raw: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of the published warehouses of the shops made by hand, without scores, by name."""
-    folder = tmp_path_factory.mktemp("small-warehouses")
-    return build_warehouses({name: (raw, folder / name, {}) for name, raw in small_raw.items()})
+    folder = made_once(
+        tmp_path_factory,
+        "small-warehouses",
+        lambda folder: build_warehouses({name: (raw, folder / name, {}) for name, raw in small_raw.items()}),
+    )
+    return {name: folder / name for name in small_raw}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
@@ -161,19 +160,25 @@ class Server:
         return int(self.person("Admin").listed("database")[0]["id"])
 
 
+_started: list[Server] = []
+
+
+def stop_servers() -> None:
+    """Stop every server that was started here, and remove its folder."""
+    while _started:
+        server = _started.pop()
+        with contextlib.suppress(Exception):
+            server.command("stop")
+        shutil.rmtree(server.home, ignore_errors=True)
+
+
 @lru_cache
 def server_for(warehouse: Path) -> Server:
     """Return the running Superset on a published warehouse; one per warehouse for all test files."""
     superset_python()
     home = Path(tempfile.mkdtemp(prefix="superset-test-"))
     server = Server(warehouse, home, free_port())
-
-    def end() -> None:
-        with contextlib.suppress(Exception):
-            server.command("stop")
-        shutil.rmtree(home, ignore_errors=True)
-
-    atexit.register(end)
+    _started.append(server)
     started = server.command("start")
     assert started.returncode == 0, started.stdout[-3000:] + started.stderr[-6000:]
     # a connection that is still held when Python ends makes DuckDB print a hundred lines below the password

@@ -85,6 +85,8 @@ def test_a_run_killed_at_any_moment_leaves_what_is_published_and_the_next_run_is
     changed = tmp_path / "raw"
     shutil.copytree(raw, changed)
     usual: dict[str, float] = {}
+    # of the kills, those that came after the run had noted that it began and before it noted its end
+    cut_off = 0
     for number in range(KILLS):
         step = STEPS[number % len(STEPS)]
         options = ["--no-score"] if step in ("warehouse", "refresh") else []
@@ -101,6 +103,7 @@ def test_a_run_killed_at_any_moment_leaves_what_is_published_and_the_next_run_is
         time.sleep(dice.uniform(0.05, usual[step]))
         os.killpg(process.pid, signal.SIGKILL)
         _, words = process.communicate()
+        cut_off += is_begun(warehouse, process)
         after = published(warehouse)
         if step == "load" or after[0] == before[0]:
             assert after == before
@@ -117,11 +120,25 @@ def test_a_run_killed_at_any_moment_leaves_what_is_published_and_the_next_run_is
         assert "Traceback" not in again.stderr
         assert sum(entry.is_dir() for entry in (warehouse / "builds").iterdir()) <= 4
         print(f"  kill {number}: {step}", file=sys.stderr, flush=True)
+    # chance may have spared every run, so one more is sure to be cut off
+    process = start(changed, warehouse, "warehouse", "--no-score")
+    while not is_begun(warehouse, process):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    cut_off += is_begun(warehouse, process)
     final = run(changed, warehouse, "warehouse", "--no-score")
     assert final.returncode == 0, final.stderr
     assert not list((warehouse / "builds").glob("*.part"))
     killed = query(warehouse, "select count(*) as killed from quality.runs where status = 'killed'")["killed"].item()
-    assert killed > 0
+    assert killed == cut_off > 0
+
+
+def is_begun(warehouse: Path, process: subprocess.Popen[str]) -> bool:
+    """Return whether a process has a record of its run that says it is under way."""
+    records = [json.loads(file.read_text()) for file in (warehouse / "history").glob(f"*-{process.pid}.json")]
+    return any(record["status"] == "running" for record in records)
 
 
 def _send_again(raw: Path, number: int) -> None:

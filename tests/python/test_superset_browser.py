@@ -85,8 +85,8 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def server(published_warehouse: Path) -> Server:
-    return server_for(published_warehouse)
+def server(served_warehouse: Path) -> Server:
+    return server_for(served_warehouse)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def shop(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def any_server(shop: str, request: pytest.FixtureRequest) -> Server:
     """Return the demo shop's dashboards, then those of the real files."""
-    return server_for(request.getfixturevalue("published_warehouse" if shop == "demo" else "olist_warehouse"))
+    return server_for(request.getfixturevalue("served_warehouse" if shop == "demo" else "olist_warehouse"))
 
 
 @pytest.fixture(scope="module")

@@ -33,14 +33,14 @@ PRECISE = 9
 
 
 @pytest.fixture
-def server(published_warehouse: Path) -> Server:
-    return server_for(published_warehouse)
+def server(served_warehouse: Path) -> Server:
+    return server_for(served_warehouse)
 
 
 @pytest.fixture(params=["demo", pytest.param("olist", marks=pytest.mark.real)])
 def any_server(request: pytest.FixtureRequest) -> Server:
     """Return the demo shop's dashboards, then those of the real files."""
-    return server_for(request.getfixturevalue("published_warehouse" if request.param == "demo" else "olist_warehouse"))
+    return server_for(request.getfixturevalue("served_warehouse" if request.param == "demo" else "olist_warehouse"))
 
 
 # --- numbers
