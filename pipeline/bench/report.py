@@ -1,4 +1,4 @@
-"""Write what was measured as docs/benchmarks.md."""
+"""Write what was measured as a page of docs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ MODELS_SHOWN = 12
 
 HEAD = """# Benchmarks
 
-Written by `make bench`; do not edit. Shops are those of `make demo`. Each figure is a median ({runs}) of processes of
-their own that run one after the other; the steps take turns. *s* is time by the clock, *CPU* the processor time of
-all processes of the step, *MB* the largest memory of one of them. On a machine that does other work too, the ratios
-and the CPU tell more than the clock.
+Written by `make bench`; do not edit. Shops are those of `make demo`. Each step is a process of its own; they run one
+after the other, and take turns where there are several runs, of which the median is told. *s* is time by the clock,
+*CPU* the processor time of all processes of the step, *MB* the largest memory of one of them. On a machine that does
+other work too, the ratios and the CPU tell more than the clock.
+
+Measured: {runs}.
 
 Machine: {machine}
 """
@@ -70,7 +72,10 @@ def write(sizes: Sequence[Size], file: Path) -> str:
 def render(sizes: Sequence[Size]) -> str:
     """Return the report as Markdown."""
     counts = [len(next(iter(size.steps.values())).seconds) for size in sizes]
-    runs = ", ".join(f"{count} runs at {size.orders:,}" for count, size in zip(counts, sizes, strict=True))
+    runs = ", ".join(
+        f"{count} run{'s' if count > 1 else ''} at {size.orders:,} orders"
+        for count, size in zip(counts, sizes, strict=True)
+    )
     parts = [
         HEAD.format(runs=runs, machine=machine()),
         _steps(sizes),
