@@ -68,7 +68,7 @@ superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards o
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
 
-bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH=--large: ten million orders, docs/benchmarks-large.md)
+bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--large --part rivals": ten million orders, one half of it)
 	@.venv/bin/python -m pipeline bench $(BENCH)
 
 bench-dashboards: .venv/.installed .venv-superset/.installed ## time every chart and every first tab on the last published warehouse, beside plain SQL; writes docs/dashboard-timings.md

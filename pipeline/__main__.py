@@ -92,10 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     steps.add_parser("publish", help="publish the build file")
     bench = steps.add_parser("bench", help="measure every step, and rivals on the same work")
     bench.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="numbers of orders")
+    bench.add_argument("--part", choices=("pipeline", "rivals"), help="the pipeline alone, or the race of five tables")
     bench.add_argument("--large", action="store_true", help="10,000,000 orders instead, once; more than an hour")
     bench.add_argument("--runs", type=int, default=5, help="of each step; the median is told")
     bench.add_argument("--no-score", action="store_true", help="leave scoring unmeasured")
-    bench.add_argument("--out", type=Path, help="report to write (docs/benchmarks.md, or docs/benchmarks-large.md)")
+    bench.add_argument(
+        "--out", type=Path, help="report to write (docs/benchmarks.md, docs/benchmarks-large-rivals.md, ...)"
+    )
     steps.add_parser("status", help="what is published, since when, and what went wrong last")
     warehouse = steps.add_parser("warehouse", help="build and publish")
     warehouse.add_argument(
@@ -144,8 +147,12 @@ def _run(options: argparse.Namespace) -> None:
 
         # a report of its own: who measures the usual sizes again does not lose it, nor has to wait for it
         sizes = {10_000_000: 1} if options.large else dict.fromkeys(options.sizes, options.runs)
-        report = options.out or paths.PROJECT / "docs" / f"benchmarks{'-large' if options.large else ''}.md"
-        found = bench(sizes, with_scores=not options.no_score, on_size=lambda found: write(found, report))
+        name = "-".join(
+            ["benchmarks", *(["large"] if options.large else []), *([options.part] if options.part else [])]
+        )
+        report = options.out or paths.PROJECT / "docs" / f"{name}.md"
+        with_scores = not options.no_score
+        found = bench(sizes, part=options.part, with_scores=with_scores, on_size=lambda found: write(found, report))
         print(write(found, report))
     elif options.step == "status":
         from pipeline.status import status

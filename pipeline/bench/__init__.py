@@ -76,6 +76,7 @@ def bench(
     sizes: Mapping[int, int],
     *,
     rival_python: Path = BENCH_PYTHON,
+    part: str | None = None,
     with_scores: bool = True,
     folder: Path | None = None,
     on_size: Callable[[Sequence[Size]], object] = lambda found: None,
@@ -89,6 +90,8 @@ def bench(
         machine hits all alike.
     rival_python : Path
         Interpreter that has polars.
+    part : str, optional
+        ``"pipeline"`` leaves out the five tables and their rivals, ``"rivals"`` all but them. Everything by default.
     with_scores : bool
         False leaves scoring, and what contains it, unmeasured.
     folder : Path, optional
@@ -108,7 +111,7 @@ def bench(
     found: list[Size] = []
     for orders, runs in sizes.items():
         with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as work:
-            shop = _Shop(orders, Path(work), rival_python, with_scores=with_scores)
+            shop = _Shop(orders, Path(work), rival_python, part=part, with_scores=with_scores)
             try:
                 shop.measure_runs(runs)
             finally:
@@ -122,10 +125,10 @@ def bench(
 class _Shop:
     """A generated shop and the folder its runs share: dbt's cache is warm, landing and build file are made anew."""
 
-    def __init__(self, orders: int, work: Path, rival_python: Path, *, with_scores: bool) -> None:
+    def __init__(self, orders: int, work: Path, rival_python: Path, *, part: str | None, with_scores: bool) -> None:
         self.size = Size(orders)
         self._raw, self._warehouse, self._target = work / "raw", work / "warehouse", work / "dbt-target"
-        self._out, self._rival_python, self._with_scores = work / "out", rival_python, with_scores
+        self._out, self._rival_python, self._part, self._with_scores = work / "out", rival_python, part, with_scores
         self._environment = {
             "RAW_DIR": str(self._raw),
             "WAREHOUSE_DIR": str(self._warehouse),
@@ -152,8 +155,14 @@ class _Shop:
         self._forget_days()
         shutil.rmtree(self._warehouse / "landing", ignore_errors=True)
         self._out.mkdir(exist_ok=True)
-        landing = self._warehouse / "landing"
         self._run(LOAD, "pipeline", "load")
+        if self._part != "pipeline":
+            self._race()
+        if self._part != "rivals":
+            self._pipeline(run, is_profiled=is_profiled)
+
+    def _race(self) -> None:
+        landing = self._warehouse / "landing"
         select = [part for table in TABLES for part in ("--select", f"+{table}")]
         self._run(OUTPUTS, "pipeline.bench.dbt_part", "--fresh", "build", *select, *ONLY_THEIR_TESTS)
         with_pandas = self._rival(PANDAS, "pipeline.bench.pandas_rival", str(landing), str(self._out / "pandas"))
@@ -163,6 +172,8 @@ class _Shop:
             if has_finished:
                 self.size.equal_rows = check_equal(self._build, self._out / rival)
         self._rival(MERGED, "pipeline.bench.merge_everything", str(landing), str(self._out / "merged"))
+
+    def _pipeline(self, run: int, *, is_profiled: bool) -> None:
         self._run(BUILD, "pipeline", "build", "--no-score")
         floor = ["pipeline.bench.floor", str(self._target), str(self._build), str(self._out / "floor.duckdb")]
         self._run(FLOOR, *floor)
@@ -174,7 +185,7 @@ class _Shop:
         self._run(TESTS, "pipeline.bench.dbt_part", "test", *NO_UNIT_TESTS)
         if self._with_scores:
             self._run(SCORING, "scoring")
-            shutil.rmtree(landing)
+            shutil.rmtree(self._warehouse / "landing")
             self._run(WAREHOUSE, "pipeline", "warehouse")
         printed = self._run("", "pipeline.bench.queries", str(self._warehouse / "current" / "warehouse.duckdb"))
         for group, taken in json.loads(printed).items():

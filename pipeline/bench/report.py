@@ -51,7 +51,7 @@ What is compared:
   `dbt build` of exactly the models they need, data tests and contracts included, into the database file. The rivals
   are the scripts of [pipeline/bench](../pipeline/bench), from the same landed Parquet to Parquet files. After every
   run each cell of theirs is compared with ours; a difference fails the benchmark. They are let off cleaned city
-  names, tests, descriptions, and may hold {memory} GB; ours holds less at thirty million orders.
+  names, tests, descriptions, and may hold {memory} GB of memory; ours holds less at thirty million orders.
 - **The floor** is the statements that `dbt build` made, through DuckDB alone: what `dbt build` takes beyond it is the
   price of dbt and of the tests.
 - **Merge everything** is what this warehouse replaces: items, payments and reviews merged into one table, then
@@ -83,13 +83,16 @@ def render(sizes: Sequence[Size]) -> str:
         _ratios(sizes),
         RULES.format(memory=RIVALS_MEMORY // 2**30),
     ]
-    parts += ["## What readers ask\n\nMilliseconds on the published file: all queries of the group, and the slowest.\n"]
-    parts += [_queries(sizes), "## Models\n"]
-    parts += [
-        "Each alone, through DuckDB without dbt: seconds, and peak memory of the engine's buffers. "
-        f"The {MODELS_SHOWN} dearest at each size.\n",
-        _models(sizes),
-    ]
+    if any(size.queries for size in sizes):
+        parts += ["## What readers ask\n"]
+        parts += ["Milliseconds on the published file: all queries of the group, and the slowest.\n", _queries(sizes)]
+    if any(size.models for size in sizes):
+        parts += ["## Models\n"]
+        parts += [
+            "Each alone, through DuckDB without dbt: seconds, and peak memory of the engine's buffers. "
+            f"The {MODELS_SHOWN} dearest at each size.\n",
+            _models(sizes),
+        ]
     return "\n".join(parts)
 
 
@@ -124,6 +127,8 @@ def _steps(sizes: Sequence[Size]) -> str:
     head = ["step", *(f"{size.orders:,} orders" for size in sizes)]
     rows = []
     for step in STEPS:
+        if not any(step in size.steps for size in sizes):
+            continue
         cells = []
         for size in sizes:
             figures = size.steps.get(step, Figures())
@@ -142,6 +147,8 @@ def _ratios(sizes: Sequence[Size]) -> str:
     head = ["ratio", *(f"{size.orders:,}: clock (CPU)" for size in sizes)]
     rows = []
     for above, below, name in RATIOS:
+        if not any(above in size.steps and size.steps.keys() >= set(below) for size in sizes):
+            continue
         cells = []
         for size in sizes:
             if not all(step in size.steps and size.steps[step].is_measured for step in (above, *below)):
