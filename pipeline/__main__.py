@@ -96,9 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--large", action="store_true", help="10,000,000 orders instead, once; more than an hour")
     bench.add_argument("--runs", type=int, default=5, help="of each step; the median is told")
     bench.add_argument("--no-score", action="store_true", help="leave scoring unmeasured")
-    bench.add_argument(
-        "--out", type=Path, help="report to write (docs/benchmarks.md, docs/benchmarks-large-rivals.md, ...)"
-    )
+    bench.add_argument("--out", type=Path, help="report to write instead of docs/benchmarks[-large][-PART].md")
     steps.add_parser("status", help="what is published, since when, and what went wrong last")
     warehouse = steps.add_parser("warehouse", help="build and publish")
     warehouse.add_argument(
@@ -147,9 +145,7 @@ def _run(options: argparse.Namespace) -> None:
 
         # a report of its own: who measures the usual sizes again does not lose it, nor has to wait for it
         sizes = {10_000_000: 1} if options.large else dict.fromkeys(options.sizes, options.runs)
-        name = "-".join(
-            ["benchmarks", *(["large"] if options.large else []), *([options.part] if options.part else [])]
-        )
+        name = "-".join(filter(None, ["benchmarks", "large" if options.large else "", options.part]))
         report = options.out or paths.PROJECT / "docs" / f"{name}.md"
         with_scores = not options.no_score
         found = bench(sizes, part=options.part, with_scores=with_scores, on_size=lambda found: write(found, report))

@@ -65,7 +65,7 @@ def pytest_sessionfinish() -> None:
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder that the first process to need it has made; the others wait for it.
 
-    A process that fails to make it leaves a half-made folder, and the next one says the same again.
+    Where making it fails, the next process to need it tries again.
     """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
