@@ -29,7 +29,7 @@ VENV := $(if $(filter spark,$(DBT_TARGET)),.venv-spark,.venv)
 PIPELINE := $(VENV)/bin/python
 SUPERSET := .venv-superset/bin/python
 UV := .venv-uv/bin/uv
-# two test files at a time, about 6 GB; PYTEST= runs one after the other
+# two test files at a time, about 7 GB; PYTEST= runs one after the other
 PYTEST ?= -n 2 --no-loadscope-reorder
 
 help: ## this list
