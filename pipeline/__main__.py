@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline import paths
 from pipeline.console import say
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, StoppedByHand
 
 # Steps whose outcome is kept; a run that finds nothing to do leaves no record.
 RECORDED = ("load", "build", "score", "publish", "warehouse", "refresh")
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     -------
     int
         0, or the exit code of the failure: 3 bad input, 4 a failed model, test or score, 5 another run is at work,
-        1 anything else (a full disk, or a fault of the pipeline itself).
+        130 stopped by hand, 1 anything else (a full disk, or a fault of the pipeline itself).
     """
     options = _parser().parse_args(arguments)
     try:
@@ -37,9 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("error: stopped by hand. What is published is as it was; the next run needs no repair.", file=sys.stderr)
-        return 130
     except Exception as error:
         print(f"error: {_explained(error)}", file=sys.stderr)
         return 1
@@ -49,10 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run_until_stopped(options: argparse.Namespace) -> None:
     try:
         _run(options)
+    except KeyboardInterrupt as error:
+        raise StoppedByHand from error
     except RuntimeError as error:
         # what Ctrl-C becomes while DuckDB is at work
         if str(error) == "Query interrupted":
-            raise KeyboardInterrupt from error
+            raise StoppedByHand from error
         raise
 
 

@@ -25,3 +25,12 @@ class BusyError(PipelineError):
     """Another run holds the warehouse, and this one was told not to wait."""
 
     exit_code = 5
+
+
+class StoppedByHand(PipelineError):  # noqa: N818 - nothing is in error
+    """Somebody pressed Ctrl-C: nothing was published."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped by hand. What is published is as it was; the next run needs no repair.")

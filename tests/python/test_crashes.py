@@ -266,3 +266,5 @@ def test_a_query_stopped_by_hand_is_no_fault(
     assert command.main(["publish"]) == 130
     told = capsys.readouterr().err
     assert "stopped by hand" in told and "fault" not in told
+    (record,) = (json.loads(file.read_text()) for file in (tmp_path / "warehouse" / "history").glob("*.json"))
+    assert (record["status"], record["exit_code"]) == ("failed", 130) and "stopped by hand" in record["message"]
