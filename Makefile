@@ -36,7 +36,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there is no raw data, build, score, publish, dashboards on http://localhost:8088
-	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse --if-changed
 	@$(SUPERSET) superset/serve.py start
 
@@ -44,7 +44,7 @@ test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## 
 	@.venv/bin/python -m pytest $(PYTEST)
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
-	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse
 
 refresh: $(VENV)/.installed ## take what is new in the raw folder, rebuild what it changes, score, test, publish
@@ -54,14 +54,14 @@ status: $(VENV)/.installed ## what is published, since when, and what went wrong
 	@$(PIPELINE) -m pipeline status
 
 score: $(VENV)/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
-	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline score
 
 demo: $(VENV)/.installed ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal)
-	@$(PIPELINE) -m pipeline demo --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m demo --orders $(ORDERS) --shop $(SHOP)
 
 superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards on the last published warehouse
-	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse --if-absent
 	@$(SUPERSET) superset/serve.py start
 
@@ -69,27 +69,28 @@ stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
 
 bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--large --part rivals": ten million orders, one half of it)
-	@.venv/bin/python -m pipeline bench $(BENCH)
+	@.venv/bin/python -m benchmarks $(BENCH)
 
 bench-dashboards: .venv/.installed .venv-superset/.installed ## time every chart and every first tab on the last published warehouse, beside plain SQL; writes docs/dashboard-timings.md
-	@$(PIPELINE) -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse --if-absent
 	@$(SUPERSET) superset/bench.py $(BENCH)
 
 docs: .venv/.installed ## build the dbt documentation site into target/
-	@.venv/bin/python -m pipeline demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@.venv/bin/python -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@.venv/bin/python -m pipeline warehouse --if-absent
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
 
-lint: .venv/.installed ## sqlfluff, ruff and mypy
+lint: .venv/.installed ## which room imports which, ruff, mypy and sqlfluff
+	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy pipeline scoring tests/python
+	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks tests/python
 	@.venv/bin/mypy superset/*.py
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
-	@cd requirements && for name in uv pipeline superset spark bench; do \
+	@cd requirements && for name in uv pipeline checks superset spark bench; do \
 		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
 
@@ -104,8 +105,8 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 	@.venv-uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/.installed: requirements/pipeline.txt | .venv-uv/.installed
-	@$(call install,.venv,requirements/pipeline.txt)
+.venv/.installed: requirements/checks.txt | .venv-uv/.installed
+	@$(call install,.venv,requirements/checks.txt)
 
 .venv-superset/.installed: requirements/superset.txt | .venv-uv/.installed
 	@$(call install,.venv-superset,requirements/superset.txt)

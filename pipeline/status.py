@@ -7,10 +7,11 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import events, history, paths
-from pipeline.locking import holder
-from pipeline.publish import published
-from pipeline.state import finished_build
+from pipeline.base import paths
+from pipeline.base.locking import holder
+from pipeline.build.state import finished_build
+from pipeline.publish.publish import published
+from pipeline.runs import events, history
 
 
 def status() -> list[str]:

@@ -16,8 +16,8 @@ import joblib
 import numpy as np
 import pyarrow as pa
 
-from pipeline import paths
-from pipeline.console import say, step
+from pipeline.base import paths
+from pipeline.base.console import say, step
 from scoring import clusters, model_card
 from scoring.effects import feature_effects
 from scoring.features import from_arrow

@@ -19,7 +19,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipeline import paths
+from pipeline.base import paths
 from scoring.features import NAMES, from_arrow
 from scoring.shipped import ShippedModel
 

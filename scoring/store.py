@@ -13,8 +13,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipeline import paths
-from pipeline.resources import restrain
+from pipeline.base import paths
+from pipeline.base.resources import restrain
 from scoring.features import NAMES, FeatureTable, from_arrow, to_floats
 from scoring.fitting import Snapshot
 

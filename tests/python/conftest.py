@@ -84,7 +84,7 @@ def demo_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a demo shop's raw files: TEST_DEMO_DIR when set, else generated."""
     if given := os.environ.get("TEST_DEMO_DIR"):
         return Path(given)
-    from pipeline.demo import generate
+    from demo import generate
 
     return made_once(tmp_path_factory, "demo-raw", lambda folder: generate(folder, DEMO_ORDERS))
 

@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 from shops import Shop
 
-from pipeline.landing import Landed
-from pipeline.load import load
-from pipeline.tables import BY_NAME, TABLES
+from pipeline.landing.contract import BY_NAME, TABLES
+from pipeline.landing.load import load
+from pipeline.landing.settle import Landed
 
 ORDERS = 12
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from builds import ROOT
 
-from pipeline.hypotheses import Hypothesis, Judgement, evaluate, split_counts
+from hypotheses.judging import Hypothesis, Judgement, evaluate, split_counts
 
 FIRST_DAY = np.datetime64("2016-07-01")
 LAST_DAY = np.datetime64("2018-12-31")

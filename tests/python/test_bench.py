@@ -13,8 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import paths
-from pipeline.bench import (
+from benchmarks.bench import (
     BENCH_PYTHON,
     LOAD,
     MERGED,
@@ -28,11 +27,12 @@ from pipeline.bench import (
     Size,
     bench,
 )
-from pipeline.bench.equality import TABLES, check_equal
-from pipeline.bench.measuring import Figures, OutOfMemoryError, measure
-from pipeline.bench.queries import dashboard_queries, readme_queries
-from pipeline.bench.report import STEPS, render
-from pipeline.errors import BuildError
+from benchmarks.equality import TABLES, check_equal
+from benchmarks.measuring import Figures, OutOfMemoryError, measure
+from benchmarks.queries import dashboard_queries, readme_queries
+from benchmarks.report import STEPS, render
+from pipeline.base import paths
+from pipeline.base.errors import BuildError
 
 ORDERS = 400
 
@@ -75,7 +75,7 @@ def test_there_is_a_query_for_every_chart_and_question() -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_one_wrong_cell_of_a_rival_is_found(published_warehouse: Path, tmp_path: Path, table: str) -> None:
     build_file, rival = published_warehouse / "build.duckdb", tmp_path / "rival"
-    script = [sys.executable, "-m", "pipeline.bench.pandas_rival", str(published_warehouse / "landing"), str(rival)]
+    script = [sys.executable, "-m", "benchmarks.pandas_rival", str(published_warehouse / "landing"), str(rival)]
     measure(script, {}, Figures())
     assert check_equal(build_file, rival) > 0
     frame = pd.read_parquet(rival / f"{table}.parquet")
@@ -117,7 +117,7 @@ def test_the_rivals_can_be_measured_alone(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_benchmark_tells_what_it_has(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline", "bench", "--sizes", str(ORDERS), "--runs", "1", "--no-score"]
+    command = [sys.executable, "-m", "benchmarks", "--sizes", str(ORDERS), "--runs", "1", "--no-score"]
     process = subprocess.Popen(
         [*command, "--out", str(tmp_path / "report.md")], cwd=paths.PROJECT, stderr=subprocess.PIPE, text=True
     )

@@ -152,7 +152,7 @@ def _send_again(raw: Path, number: int) -> None:
 HOLD = """
 import sys, time, subprocess
 from pathlib import Path
-from pipeline.locking import exclusive, inherited
+from pipeline.base.locking import exclusive, inherited
 with exclusive(Path(sys.argv[1])):
     child = subprocess.Popen(["sleep", sys.argv[2]], pass_fds=inherited()) if len(sys.argv) > 2 else None
     print("held by", child.pid if child else "nobody else", flush=True)
@@ -204,7 +204,7 @@ def test_a_lock_file_left_behind_is_no_lock(raw: Path, warehouse: Path) -> None:
 
 
 def test_scoring_that_outlives_a_killed_run_still_holds_the_lock(warehouse: Path) -> None:
-    from pipeline.locking import holder
+    from pipeline.base.locking import holder
 
     first, child = hold(warehouse, "600")
     first.kill()

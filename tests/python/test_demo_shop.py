@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2, rankdata, spearmanr
 
-from pipeline.demo import DemoError, generate
-from pipeline.demo import shop as shop_module
-from pipeline.demo.process import DAY, DAYS, PROCESSES, Clock, draw_next_day, draw_stories, probability_of_order
-from pipeline.demo.tables import FileFormat
-from pipeline.load import load
-from pipeline.tables import TABLES
+from demo import DemoError, generate
+from demo import shop as shop_module
+from demo.process import DAY, DAYS, PROCESSES, Clock, draw_next_day, draw_stories, probability_of_order
+from demo.tables import FileFormat
+from pipeline.landing.contract import TABLES
+from pipeline.landing.load import load
 
 KEYS = {
     "orders": ("order_id",),

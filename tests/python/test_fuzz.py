@@ -14,9 +14,9 @@ from input_folder import InputFolder, copied
 from recompute.raw import Raw, read_raw, write_raw
 from test_publish import run
 
-from pipeline.demo import generate
-from pipeline.errors import InputError
-from pipeline.tables import TABLES
+from demo import generate
+from pipeline.base.errors import InputError
+from pipeline.landing.contract import TABLES
 
 # The long run is FUZZ_ROUNDS=500; every FUZZ_BUILDS-th round is built and published, if it may be.
 ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "24"))

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from simulated_shops import Models, Shop, compile_models, judge, simulate
 
-from pipeline.hypotheses import Judgement
+from hypotheses.judging import Judgement
 
 NULL_SHOPS = 200
 NULL_CUSTOMERS = 2000

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from pipeline import statistics
-from pipeline.statistics import Floats, Result
+from hypotheses import count_statistics as statistics
+from hypotheses.count_statistics import Floats, Result
 
 Draw = Callable[[np.random.Generator], tuple[Floats, Floats]]
 

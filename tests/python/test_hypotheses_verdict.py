@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from simulated_shops import hypotheses
 
-from pipeline.hypotheses import TESTS, Hypothesis, evaluate, verdict
-from pipeline.statistics import Result
+from hypotheses.count_statistics import Result
+from hypotheses.judging import TESTS, Hypothesis, evaluate, verdict
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import duckdb
 import pytest
 from input_folder import InputFolder, copied, small_shop
 
-from pipeline.errors import InputError
-from pipeline.tables import TABLES
+from pipeline.base.errors import InputError
+from pipeline.landing.contract import TABLES
 
 Change = Callable[[InputFolder], None]
 ORDER = "order-00001,of-order-00001,{},2024-01-10 12:00:00,,,,2030-01-01 00:00:00"

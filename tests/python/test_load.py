@@ -11,10 +11,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipeline import parsing
-from pipeline.errors import InputError
-from pipeline.load import load
-from pipeline.tables import TABLES
+from pipeline.base.errors import InputError
+from pipeline.landing import parsing
+from pipeline.landing.contract import TABLES
+from pipeline.landing.load import load
 
 BY_NAME = {table.name: table for table in TABLES}
 REVIEW = "r1,o1,5,,{message},2018-01-02 00:00:00,2018-01-03 10:00:00"

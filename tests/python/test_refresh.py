@@ -23,9 +23,10 @@ from recompute.raw import FILES, read_raw
 from snapshots import differing_tables
 from test_publish import run
 
-from pipeline import build, paths
-from pipeline.load import load
-from pipeline.tables import BY_NAME, TABLES
+from pipeline.base import paths
+from pipeline.build import build
+from pipeline.landing.contract import BY_NAME, TABLES
+from pipeline.landing.load import load
 
 # Ten in the normal run, a few of them through dbt; the long run is ARRIVAL_ORDERS=200.
 ORDERS = int(os.environ.get("ARRIVAL_ORDERS", "10"))

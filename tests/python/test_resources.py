@@ -12,9 +12,9 @@ import duckdb
 import pytest
 from builds import ROOT, published_file
 
-from pipeline.errors import PipelineError
-from pipeline.resources import DISK_PER_ORDER, LEAST, MOST, is_disk_scarce, memory_limit, models_at_once, restrain
-from pipeline.sql import literal
+from pipeline.base.errors import PipelineError
+from pipeline.base.resources import DISK_PER_ORDER, LEAST, MOST, is_disk_scarce, memory_limit, models_at_once, restrain
+from pipeline.base.sql import literal
 
 
 def test_the_machine_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

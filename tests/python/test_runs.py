@@ -13,7 +13,7 @@ from builds import build_warehouse, query
 from input_folder import InputFolder, small_shop
 from test_publish import FAILED, run
 
-from pipeline import events, history
+from pipeline.runs import events, history
 
 SECRET = "token-that-nobody-may-see"  # noqa: S105
 

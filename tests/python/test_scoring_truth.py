@@ -12,9 +12,9 @@ import pytest
 from builds import build_warehouse, query
 from sklearn.metrics import roc_auc_score
 
-from pipeline.demo import generate
-from pipeline.demo.process import PROCESSES
-from pipeline.demo.shop import TRUTH_FILE
+from demo import generate
+from demo.process import PROCESSES
+from demo.shop import TRUTH_FILE
 
 # None in the normal run, which looks at the session's small shop only; TRUTH_ORDERS=100000 builds eight shops.
 ORDERS = int(os.environ.get("TRUTH_ORDERS", "0"))

@@ -46,7 +46,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Build and publish a small shop, with scores, on DuckDB and on the cluster."""
-    from pipeline.demo import generate
+    from demo import generate
 
     folder = tmp_path_factory.mktemp("engines")
     generate(folder / "raw", ORDERS)

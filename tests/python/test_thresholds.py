@@ -11,7 +11,7 @@ from pathlib import Path
 
 from builds import ROOT
 
-from pipeline.settings import project_vars
+from pipeline.base.settings import project_vars
 
 # Another value for every variable of dbt_project.yml.
 OTHERS: dict[str, object] = {

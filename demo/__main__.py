@@ -1,0 +1,39 @@
+"""Generate the demo shop's raw files: ``python -m demo --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline.base import paths
+from pipeline.base.outcome import exit_code_of, run_until_stopped
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Generate the shop that the command line asks for; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--orders", type=int, default=100_000, help="how many, 1 to 30,000,000")
+    parser.add_argument(
+        "--shop", choices=("default", "loyal"), default="default", help="mostly one-time buyers, or loyal ones"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="another seed, another shop")
+    parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="of the nine files")
+    parser.add_argument(
+        "--out", type=Path, default=paths.PROJECT / paths.DEMO_DEFAULT, help="folder, replaced as a whole"
+    )
+    parser.add_argument("--if-absent", action="store_true", help="do nothing when RAW_DIR, or the folder, holds files")
+    options = parser.parse_args(arguments)
+    return exit_code_of(lambda: run_until_stopped(lambda: _generate(options)))
+
+
+def _generate(options: argparse.Namespace) -> None:
+    if options.if_absent and paths.has_raw_files():
+        return
+    from demo.shop import generate
+
+    generate(options.out, options.orders, seed=options.seed, shop=options.shop, file_format=options.format)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

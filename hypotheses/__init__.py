@@ -1,0 +1,1 @@
+"""Statistics from counts, and verdicts on the declared hypotheses: no files, no database."""

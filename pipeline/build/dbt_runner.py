@@ -1,0 +1,188 @@
+"""dbt inside this process: parsed once, run as often as a build needs it, its outcome told in a line each time."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import duckdb
+
+from pipeline.base import paths
+from pipeline.base.console import say, step
+from pipeline.base.engine import on_spark
+from pipeline.base.errors import BuildError
+from pipeline.runs.history import note_results
+
+QUIET = ("--log-level", "warn", "--log-level-file", "info", "--no-use-colors")
+BROKEN_SHOWN = 5
+DEBUG_LEVELS = ("debug", "test")
+# dbt makes objects by the hundred thousand and keeps nearly all of them: to look for garbage at every 700th took a
+# twentieth of a small build.
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+
+
+class Dbt:
+    """dbt with one set of variables; the project is parsed for the first command and kept for those that follow.
+
+    Parameters
+    ----------
+    variables : str, optional
+        dbt variables as YAML.
+    models_at_once : int, optional
+        How many models may be built at the same time; by default what the profile says.
+    """
+
+    def __init__(self, variables: str | None = None, models_at_once: int | None = None) -> None:
+        self._settings = [*QUIET, *(["--vars", variables] if variables else [])]
+        if models_at_once is not None:
+            self._settings += ["--threads", str(models_at_once)]
+        self._manifest: Any = None
+
+    def run(self, command: Sequence[str]) -> set[str]:
+        """Run one dbt command and tell its outcome in one line; failures are printed by dbt itself.
+
+        Returns
+        -------
+        set of str
+            Kinds of what was run, such as ``model`` and ``unit_test``.
+
+        Raises
+        ------
+        BuildError
+            dbt could not run, or a model or test failed.
+        """
+        os.chdir(paths.PROJECT)
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+        if on_spark():
+            _start_spark()
+        with step(f"dbt {' '.join(command)}"[:60]) as this:
+            self._parse()
+            try:
+                outcome = self._invoke_and_record(command)
+            finally:
+                if not on_spark():
+                    _close_build_file()
+            # dbt lists the exposures too, and does nothing for them
+            results = [
+                result for result in getattr(outcome.result, "results", []) if not result.status.endswith("no-op")
+            ]
+            note_results(results)
+            this.result = _summary(results)
+            if not outcome.success:
+                failed = [result for result in results if result.status in ("error", "fail")]
+                for result in failed:
+                    say(f"    {result.status}: {result.node.unique_id}: {(result.message or '').strip()}")
+                    for row in _broken_rules(result):
+                        say(f"      {row}")
+                raise BuildError(f"{len(failed)} of {len(results)} models and tests failed; nothing is published.")
+        if on_spark():
+            from pipeline.build import spark_tables
+
+            spark_tables.to_build_file()
+        return {_kind(result) for result in results}
+
+    def _parse(self) -> None:
+        """Read the project; what did not change since the last time comes from dbt's own cache."""
+        if self._manifest is not None:
+            return
+        # without the JSON: the command that follows writes it
+        self._manifest = self._invoke(["parse", "--no-write-json"]).result
+
+    def _invoke_and_record(self, command: Sequence[str]) -> Any:
+        """Run a command and leave its artefacts; the manifest only of a changed project, for it is slow to write."""
+        if _is_manifest_stale():
+            return self._invoke(command)
+        outcome = self._invoke([*command, "--no-write-json"])
+        outcome.result.write(str(paths.target_dir() / "run_results.json"))
+        return outcome
+
+    def _invoke(self, command: Sequence[str]) -> Any:
+        # Imported here: dbt takes more than a second to import, and most steps do without it.
+        from dbt.cli.main import dbtRunner
+        from dbt_common.events.functions import reset_metadata_vars
+
+        reset_metadata_vars()  # it would go on with the environment of this process's first command
+        watched = sys.stderr.isatty()
+
+        def on_event(event: Any) -> None:
+            if event.info.name == "MainReportVersion":
+                _drop_debug_events()
+            if watched and event.info.name == "LogStartLine":
+                print(f"\r  {event.data.description[:100]:<100}", end="\r", file=sys.stderr, flush=True)
+
+        outcome = dbtRunner(manifest=self._manifest, callbacks=[on_event]).invoke([*command, *self._settings])
+        if outcome.exception is not None:
+            raise BuildError(str(outcome.exception)) from outcome.exception
+        return outcome
+
+
+def _drop_debug_events() -> None:
+    """Let dbt look at an event's level first: it writes out each of thousands, and then drops nearly all."""
+    from dbt_common.events.event_manager_client import get_event_manager
+
+    manager = get_event_manager()
+    if not any(logger.level in DEBUG_LEVELS for logger in manager.loggers):
+        setattr(manager, "fire_event", partial(_fire_unless_debug, manager.fire_event))  # noqa: B010
+
+
+def _fire_unless_debug(fire: Callable[..., None], event: Any, level: Any = None, *others: Any, **named: Any) -> None:
+    if (level or event.level_tag()) not in DEBUG_LEVELS:
+        fire(event, level, *others, **named)
+
+
+def _is_manifest_stale() -> bool:
+    """Tell whether dbt has parsed something anew, and noted it in its cache, since the manifest was written."""
+    cache, manifest = paths.target_dir() / "partial_parse.msgpack", paths.dbt_manifest()
+    return not (cache.exists() and manifest.exists() and cache.stat().st_mtime_ns < manifest.stat().st_mtime_ns)
+
+
+def _start_spark() -> None:
+    try:
+        from pipeline.build import spark
+    except ImportError as error:
+        raise BuildError(f"DBT_TARGET=spark needs .venv-spark, which make sets up ({error}).") from error
+    with step("Spark") as this:
+        spark.start()
+        this.result = os.environ.get(spark.MASTER_VARIABLE) or "local"
+
+
+def _close_build_file() -> None:
+    """Close what dbt keeps open until its process ends; scoring and publishing come before that."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _broken_rules(result: Any) -> list[str]:
+    """Tell what a failed test found: its first rows, and of each the first columns."""
+    sql = getattr(result.node, "compiled_code", None)
+    if on_spark() or _kind(result) != "test" or result.status != "fail" or not sql:
+        return []
+    try:
+        with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
+            found = connection.sql(sql)
+            names = found.columns[:BROKEN_SHOWN]
+            return [
+                ", ".join(f"{name} = {value}" for name, value in zip(names, row, strict=False))
+                for row in found.limit(BROKEN_SHOWN).fetchall()
+            ]
+    except duckdb.Error:
+        return []  # the test's own message stands
+
+
+def _kind(result: Any) -> str:
+    return str(result.node.resource_type).rsplit(".", 1)[-1].lower()
+
+
+def _summary(results: Sequence[Any]) -> str:
+    kinds = [_kind(result) for result in results]
+    models, seeds = kinds.count("model"), kinds.count("seed")
+    warned = sum(result.status == "warn" for result in results)
+    text = f"{models} models, {seeds} seeds, {len(kinds) - models - seeds} tests"
+    return text + (f", {warned} WARNINGS" if warned else "")

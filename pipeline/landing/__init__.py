@@ -1,0 +1,1 @@
+"""From the shop's files to typed Parquet: what is read, judged, set aside and kept."""

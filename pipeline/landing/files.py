@@ -1,0 +1,130 @@
+"""Which files of RAW_DIR belong to which table, and in which order the later replaces the earlier."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.base.console import say
+from pipeline.base.errors import InputError
+from pipeline.landing.contract import TABLES, RawTable
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One raw file of a table.
+
+    Attributes
+    ----------
+    table : RawTable
+        The table it belongs to.
+    path : Path
+        Where it is.
+    name : str
+        Its path inside RAW_DIR, as messages and the quarantine give it.
+    """
+
+    table: RawTable
+    path: Path
+    name: str
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the name says Parquet."""
+        return self.name.endswith(".parquet")
+
+    def state(self) -> str:
+        """Identify the file's state without reading it: place, size and time of change."""
+        state = self.path.stat()
+        return f"{self.path.resolve()}:{state.st_size}:{state.st_mtime_ns}"
+
+
+def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
+    """Find the files of every raw table, earlier ones first.
+
+    A table is ``stem.csv``, any number of ``stem_<anything>.csv``, a folder ``stem/`` of such files, or all of these;
+    ``.csv.gz`` and ``.parquet`` do as well. The file of the bare name comes first, then the others in the natural order
+    of what follows the stem (``2018-9`` before ``2018-10``).
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the nine tables.
+    quiet : bool
+        False says which files are named like a table's and are none of its files.
+
+    Returns
+    -------
+    dict of str to list of Piece
+        Table name to its files.
+
+    Raises
+    ------
+    InputError
+        The folder or a table is missing, or a file is there twice; the message lists what was found.
+    """
+    if not source.is_dir():
+        raise InputError(
+            f"There is no folder {source}. Set RAW_DIR to the folder of the nine raw tables, "
+            "or run `make demo` for a generated shop."
+        )
+    present = sorted(entry.name for entry in source.iterdir() if not entry.name.startswith("."))
+    used: set[str] = set()
+    found: dict[str, list[Piece]] = {}
+    missing: list[str] = []
+    for table in TABLES:
+        pieces: dict[str, Piece] = {}
+        for name in _names(source, table, present):
+            used.add(name.split("/")[0])
+            remainder = _remainder(table, name)
+            if remainder in pieces:
+                raise InputError(f"{source} holds {pieces[remainder].name} and {name}: keep one of them.")
+            pieces[remainder] = Piece(table, source / name, name)
+        found[table.name] = [pieces[remainder] for remainder in sorted(pieces, key=_natural)]
+        if not pieces:
+            missing.append(table.stem)
+    if missing:
+        raise InputError(
+            f"{source} lacks {', '.join(missing)} (each as {', '.join(ENDINGS)}). "
+            f"Found there: {', '.join(present) or 'nothing'}."
+        )
+    stems = tuple(table.stem for table in TABLES)
+    unused = [name for name in present if name not in used and name.startswith(stems)]
+    if unused and not quiet:
+        say(f"  NOT USED, as no table's files are named so: {', '.join(unused)} (see docs/runbook.md)")
+    return found
+
+
+def _names(source: Path, table: RawTable, present: list[str]) -> list[str]:
+    names = []
+    for name in present:
+        place = source / name
+        if name == table.stem and place.is_dir():
+            inside = sorted(entry.name for entry in place.iterdir() if entry.is_file())
+            names += [f"{name}/{entry}" for entry in inside if entry.endswith(ENDINGS) and not entry.startswith(".")]
+        elif place.is_file() and name.endswith(ENDINGS):
+            bare = _without_ending(name)
+            if bare == table.stem or bare.startswith(table.stem + "_"):
+                names.append(name)
+    return names
+
+
+def _remainder(table: RawTable, name: str) -> str:
+    """Return what tells the pieces of a table apart, whether they lie in its folder or beside it."""
+    bare = _without_ending(name)
+    inside = bare.removeprefix(f"{table.stem}/")
+    return inside.removeprefix(table.stem).removeprefix("_")
+
+
+def _without_ending(name: str) -> str:
+    ending = next(ending for ending in ENDINGS if name.endswith(ending))
+    return name[: -len(ending)]
+
+
+def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Order names as a person would: runs of digits by their value. Texts that differ never compare equal."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return (*((0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts), (-1, 0, text))

@@ -1,0 +1,54 @@
+"""Whether the input is fit to be built from: the largest tolerated share in quarantine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from pipeline.base import paths
+from pipeline.base.errors import InputError, PipelineError
+from pipeline.base.settings import project_vars
+from pipeline.base.sql import literal
+from pipeline.landing.settle import Landed
+
+REASONS_SHOWN = 3
+
+
+def check_quarantine(books: dict[str, Landed], variables: str | None = None) -> None:
+    """Stop when more of a table is in quarantine than ``max_quarantined_share`` allows.
+
+    Raises
+    ------
+    InputError
+        Names each table beyond the limit with its most frequent reasons.
+    """
+    limit = project_vars(variables)["max_quarantined_share"]
+    if not isinstance(limit, int | float) or not 0 <= limit <= 1:
+        raise PipelineError(f"max_quarantined_share is {limit!r}; it must be a share between 0 and 1.")
+    beyond = [(name, book) for name, book in books.items() if book.quarantined_rows > limit * book.raw_rows]
+    if not beyond:
+        return
+    told = "; ".join(
+        f"{name}: {book.quarantined_rows:,} of {book.raw_rows:,} rows ({_reasons(paths.landing_dir(), name)})"
+        for name, book in beyond
+    )
+    raise InputError(
+        f"More of the raw files is in quarantine than max_quarantined_share ({limit:.0%}) allows. {told}. "
+        f"Every row is in {paths.landing_dir() / 'quarantine'} with its file, line and reason. "
+        "Repair the files, or raise the limit for this run: --vars '{max_quarantined_share: 1}'."
+    )
+
+
+def _reasons(landing: Path, table: str) -> str:
+    """Tell the most frequent reasons, without the values that differ from row to row."""
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"""SELECT source_file, min(line), min_by(reason, line), count(*) AS times
+            FROM read_parquet({literal(landing / "quarantine" / f"{table}.parquet")})
+            GROUP BY source_file, regexp_extract(reason, '^[^:]*') ORDER BY times DESC, 1, 2 LIMIT {REASONS_SHOWN}"""
+        ).fetchall()
+    return "; ".join(
+        f"{times:,} like {file} line {line}: {reason}" if times > 1 else f"{file} line {line}: {reason}"
+        for file, line, reason, times in found
+    )

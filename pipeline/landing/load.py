@@ -1,0 +1,168 @@
+"""Raw files to the typed landing that dbt reads: unchanged files are not read again, nothing is lost on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.base import paths
+from pipeline.base.console import say, step
+from pipeline.base.locking import exclusive
+from pipeline.landing.contract import TABLES
+from pipeline.landing.files import Piece, find_pieces
+from pipeline.landing.parsing import CONTRACT, card_file, parsed, recalled, rejected_file, rows_file
+from pipeline.landing.settle import Landed, Landing, Source, TableState, is_intact
+
+LANDING_VERSION = 2  # raise it when landing files must be written anew from unchanged raw files
+
+
+def load() -> dict[str, Landed]:
+    """Bring the landing folder up to date with ``RAW_DIR``.
+
+    Returns
+    -------
+    dict of str to Landed
+        The books of each table.
+
+    Raises
+    ------
+    pipeline.base.errors.InputError
+        A table's file or column is missing, or a file cannot be used at all.
+    """
+    landing = paths.landing_dir()
+    with exclusive(paths.warehouse_dir()):
+        landing.mkdir(exist_ok=True)
+        manifest = Manifest(landing)
+        pieces = find_pieces(paths.raw_dir(), quiet=False)
+        work = landing / ".work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        try:
+            sources = {table.name: _read(table.name, pieces[table.name], manifest, landing, work) for table in TABLES}
+            wanted = _resolved_from(sources)
+            if manifest.resolved_from != wanted or not is_intact(landing, manifest.states):
+                with step("land") as this:
+                    manifest.states = Landing(landing, work, manifest.states).settle(sources)
+                    manifest.resolved_from = wanted
+                    this.result = _told(manifest.books())
+            manifest.write()
+            _forget(landing, sources)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return manifest.books()
+
+
+class Manifest:
+    """What the last complete load read and left: files and their outcome, tables and their books."""
+
+    def __init__(self, landing: Path) -> None:
+        self._file = landing / "manifest.json"
+        self.files: dict[str, dict[str, Any]] = {}
+        self.states: dict[str, TableState] = {}
+        self.resolved_from = ""
+        self._read_before = ""
+        if not self._file.exists():
+            return
+        try:
+            self._read_before = self._file.read_text()
+            content = json.loads(self._read_before)
+            if content["version"] != [LANDING_VERSION, CONTRACT]:
+                return
+            self.files = content["files"]
+            self.states = {
+                name: TableState(Landed(**state["books"]), state["files"], state["parts"], state["months"])
+                for name, state in content["tables"].items()
+            }
+            self.resolved_from = content["resolved_from"]
+        except (ValueError, KeyError, TypeError):
+            say(f"  {self._file} is damaged; every file is read anew")
+
+    def books(self) -> dict[str, Landed]:
+        """Return the books of each table."""
+        return {name: state.books for name, state in self.states.items()}
+
+    def write(self) -> None:
+        """Replace the manifest on disk, when anything in it changed."""
+        content = {
+            "version": [LANDING_VERSION, CONTRACT],
+            "resolved_from": self.resolved_from,
+            "files": self.files,
+            "tables": {name: asdict(state) for name, state in self.states.items()},
+        }
+        text = json.dumps(content, indent=1)
+        if text == self._read_before:
+            return
+        part = self._file.with_suffix(".json.part")
+        part.write_text(text)
+        part.replace(self._file)
+
+
+def _read(table: str, pieces: list[Piece], manifest: Manifest, landing: Path, work: Path) -> list[Source]:
+    """Read the files of a table that are new or changed, and recall the others."""
+    folder = landing / ".files"
+    sources: list[Source] = []
+    entries: dict[str, Any] = {}
+    known: dict[str, Any] = {entry["state"]: entry for entry in manifest.files.get(table, {}).values()}
+    for piece in pieces:
+        state = piece.state()
+        entry = known.get(state)
+        outcome = recalled(folder / table / entry["kept_as"]) if entry else None
+        if entry is None or outcome is None:
+            with step(f"read {piece.name}"[:60]) as this:
+                kept_as, outcome = parsed(piece, folder, work)
+                this.result = _described(outcome.raw_rows, outcome.quarantined_rows, outcome.repeated_rows)
+            if outcome.note:
+                say(f"    {piece.name}: {outcome.note}")
+        else:
+            kept_as = entry["kept_as"]
+        sources.append(Source(piece, folder / table / kept_as, outcome))
+        entries[piece.name] = {"state": state, "kept_as": kept_as, **asdict(outcome)}
+    manifest.files[table] = entries
+    return sources
+
+
+def _described(rows: int, quarantined: int, repeated: int) -> str:
+    text = f"{rows:,} rows"
+    if quarantined:
+        text += f", {quarantined:,} to quarantine"
+    return text + (f", {repeated:,} repeats" if repeated else "")
+
+
+def _told(books: dict[str, Landed]) -> str:
+    total = Landed(*(sum(getattr(book, name) for book in books.values()) for name in Landed.__dataclass_fields__))
+    text = f"{total.landed_rows:,} rows"
+    for count, what in (
+        (total.quarantined_rows, "in quarantine"),
+        (total.repeated_rows, "repeats"),
+        (total.superseded_rows, "superseded"),
+    ):
+        text += f", {count:,} {what}" if count else ""
+    return text
+
+
+def _resolved_from(sources: dict[str, list[Source]]) -> str:
+    """Name all that the landing depends on: names and bytes of the files, in their order."""
+    listed = {name: [[source.piece.name, source.stem.name] for source in of] for name, of in sources.items()}
+    return json.dumps(listed, separators=(",", ":"))
+
+
+def _forget(landing: Path, sources: dict[str, list[Source]]) -> None:
+    """Remove what was read of files that are gone."""
+    for name, of in sources.items():
+        kept = {
+            file.name
+            for source in of
+            for file in (
+                rows_file(source.stem),
+                rejected_file(source.stem),
+                card_file(source.stem),
+                source.stem.with_name(source.stem.name + ".places.json"),
+            )
+        }
+        folder = landing / ".files" / name
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.name not in kept:
+                entry.unlink()

@@ -1,0 +1,1 @@
+"""From the build file to what readers see."""

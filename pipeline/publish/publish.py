@@ -1,0 +1,207 @@
+"""Publish a finished build: a new folder with the warehouse in it, then one atomic swap of ``current``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipeline.base import paths
+from pipeline.base.console import step
+from pipeline.base.errors import BuildError, PipelineError
+from pipeline.base.locking import exclusive
+from pipeline.base.resources import restrain
+from pipeline.base.sql import PUBLISHED_SCHEMAS
+from pipeline.build.state import finished_build, inputs_digest
+from pipeline.runs import events, history
+
+BUILDS_KEPT = 3
+STORAGE_VERSION = "v1.4.0"  # DuckDB tools since 1.4 can open the published file
+
+
+def publish(variables: str | None = None, *, with_scores: bool = True) -> Path:
+    """Copy marts, scores and quality of the build file into a new build, and point ``current`` at it.
+
+    Readers resolve ``current`` when they connect: before the swap they get the old build, after it the new one, and
+    an open connection keeps the build it has. A build that fails half way is never seen.
+
+    Returns
+    -------
+    Path
+        The published ``warehouse.duckdb``.
+
+    Raises
+    ------
+    BuildError
+        There is no finished build to publish.
+    """
+    with exclusive(paths.warehouse_dir()), step("publish") as this:
+        if not paths.build_file().exists():
+            raise BuildError("There is nothing to publish yet: run `make warehouse` first.")
+        if finished_build() is None:
+            raise BuildError(
+                "The last build did not finish, or the build file was changed since: what it holds is not published. "
+                "Run `make warehouse`."
+            )
+        builds = paths.builds_dir()
+        builds.mkdir(parents=True, exist_ok=True)
+        for abandoned in builds.glob("*.part"):
+            _remove(abandoned)
+        build_id = _new_id(builds)
+        work = builds / f"{build_id}.part"
+        work.mkdir()
+        if (run := history.current()) is not None:
+            run.build_id, run.is_worth_keeping = build_id, True
+        counts = _copy_tables(work / "warehouse.duckdb")
+        card = paths.warehouse_dir() / "model_card.md"
+        if card.exists():
+            shutil.copy(card, work)
+        description = {"build_id": build_id, "inputs": inputs_digest(variables, with_scores), "rows": counts}
+        (work / "build.json").write_text(json.dumps(description, indent=1))
+        # Readers, Superset among them, have no business writing here; DuckDB would let a COPY overwrite the file.
+        for file in work.iterdir():
+            _sync(file)
+            file.chmod(0o444)
+        work.chmod(0o555)
+        final = builds / build_id
+        work.rename(final)
+        _sync(builds)
+        _point_current_at(final)
+        _remove_old(builds, keep=build_id)
+        size = (final / "warehouse.duckdb").stat().st_size / 1e6
+        this.result = f"{len(counts)} tables, {size:,.0f} MB, build {build_id}"
+        events.emit("published", build_id=build_id, megabytes=round(size), rows=sum(counts.values()))
+    return final / "warehouse.duckdb"
+
+
+def is_current(variables: str | None = None, *, with_scores: bool = True) -> bool:
+    """Tell whether the published build was made from the raw files, code and variables as they are now."""
+    description = published()
+    return description is not None and description.get("inputs") == inputs_digest(variables, with_scores)
+
+
+def published() -> dict[str, Any] | None:
+    """Describe the published build, or None when there is none."""
+    file = paths.current_link() / "build.json"
+    if not file.exists():
+        return None
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
+
+
+def _copy_tables(target: Path) -> dict[str, int]:
+    """Copy every published table with its comments; returns rows per table."""
+    manifest_file = paths.dbt_manifest()
+    if not manifest_file.exists():
+        raise PipelineError(f"dbt's manifest is not in {manifest_file.parent}: run `make warehouse`.")
+    try:
+        described = _descriptions(json.loads(manifest_file.read_text()))
+    except ValueError as error:
+        raise PipelineError(f"{manifest_file} is damaged: remove it, then run `make warehouse`.") from error
+    counts: dict[str, int] = {}
+    with duckdb.connect() as connection:
+        restrain(connection, paths.spill_dir())
+        connection.execute(f"ATTACH '{_quoted(paths.build_file())}' AS build (READ_ONLY)")
+        connection.execute(f"ATTACH '{_quoted(target)}' AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')")
+        tables = connection.execute(
+            """SELECT schema_name, table_name FROM duckdb_tables()
+            WHERE database_name = 'build' AND list_contains(?, schema_name) ORDER BY ALL""",
+            [list(PUBLISHED_SCHEMAS)],
+        ).fetchall()
+        if not tables:
+            raise BuildError("The build file holds no marts: run `make warehouse`.")
+        for schema in PUBLISHED_SCHEMAS:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS warehouse.{schema}")
+        for schema, table in tables:
+            # a table whose model was deleted stays in a build file, and must not be served
+            if (schema, table) not in described:
+                continue
+            name = f'warehouse.{schema}."{table}"'
+            connection.execute(f'CREATE TABLE {name} AS FROM build.{schema}."{table}"')
+            row = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
+            counts[f"{schema}.{table}"] = int(row[0]) if row else 0
+        for table, rows in history.publish_tables(connection, "warehouse.quality").items():
+            counts[f"quality.{table}"] = rows
+        # together: each of these some thousand statements would wait for the disk on its own
+        connection.execute("BEGIN")
+        for copied in counts:
+            schema, table = copied.split(".")
+            _comment(connection, f'warehouse.{schema}."{table}"', described[schema, table])
+        connection.execute("COMMIT")
+        connection.execute("DETACH warehouse")
+    return counts
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, name: str, described: tuple[str, dict[str, str]]) -> None:
+    text, columns = described
+    connection.execute(f"COMMENT ON TABLE {name} IS '{_quoted(text)}'")
+    present = {column for column, *_ in connection.execute(f"DESCRIBE {name}").fetchall()}
+    for column, meaning in columns.items():
+        if column in present and meaning:
+            connection.execute(f"COMMENT ON COLUMN {name}.\"{column}\" IS '{_quoted(meaning)}'")
+
+
+def _descriptions(manifest: dict[str, Any]) -> dict[tuple[str, str], tuple[str, dict[str, str]]]:
+    """Read tables and columns with their descriptions from dbt's manifest: models; scores and runs as sources."""
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    nodes += manifest["sources"].values()
+    return {
+        (node["schema"], node.get("alias") or node["name"]): (
+            node["description"].strip(),
+            {column["name"]: column["description"].strip() for column in node["columns"].values()},
+        )
+        for node in nodes
+        if node["schema"] in PUBLISHED_SCHEMAS
+    }
+
+
+def _point_current_at(build: Path) -> None:
+    link = paths.current_link()
+    temporary = link.with_name("current.part")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(Path("builds") / build.name)
+    temporary.replace(link)
+    _sync(link.parent)
+
+
+def _remove_old(builds: Path, keep: str) -> None:
+    finished = sorted(entry for entry in builds.iterdir() if entry.is_dir() and entry.suffix != ".part")
+    served = paths.current_link().resolve().name
+    for old in finished[:-BUILDS_KEPT]:
+        if old.name not in (keep, served):
+            _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    # renamed first: a run that is killed half way must not leave half a build that looks whole
+    doomed = folder if folder.suffix == ".part" else folder.with_name(f"{folder.name}.part")
+    folder.chmod(0o755)
+    folder.replace(doomed)
+    shutil.rmtree(doomed)
+
+
+def _new_id(builds: Path) -> str:
+    """Name a build by the second it is published at; ids sort by age."""
+    while True:
+        build_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        if not (builds / build_id).exists():
+            return build_id
+        time.sleep(0.2)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _quoted(text: object) -> str:
+    return str(text).replace("'", "''")

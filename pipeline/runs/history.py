@@ -1,0 +1,242 @@
+"""The record of runs: what each did, what dbt said of every model and test, how the build compares with earlier ones.
+
+One JSON file per run in the warehouse folder, kept across builds and published as ``quality.runs``,
+``quality.test_results`` and ``quality.build_measures``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.base import paths
+from pipeline.base.console import say
+from pipeline.base.sql import insert_rows
+from pipeline.runs import events
+
+RUNS_KEPT = 100
+STAMP = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass
+class Run:
+    """One run of the pipeline.
+
+    Attributes
+    ----------
+    status : str
+        ``running``, ``succeeded``, ``failed``, or ``killed`` where a run ended without a word.
+    results : list of dict
+        What dbt said of each model, seed and test.
+    measures : list of dict
+        Figures of the build beside those of earlier builds.
+    """
+
+    run_id: str
+    step: str
+    process: int
+    started_at: str
+    raw_dir: str
+    ended_at: str | None = None
+    seconds: float | None = None
+    status: str = "running"
+    exit_code: int | None = None
+    message: str | None = None
+    first_changed_month: str | None = None
+    raw_rows: int | None = None
+    quarantined_rows: int | None = None
+    build_id: str | None = None
+    results: list[dict[str, Any]] = field(default_factory=list)
+    measures: list[dict[str, Any]] = field(default_factory=list)
+    is_worth_keeping: bool = False
+
+    def write(self) -> None:
+        """Replace the run's file."""
+        paths.make_warehouse_dir()
+        folder = _folder()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        part = folder / f"{self.run_id}.json.part"
+        part.write_text(json.dumps(asdict(self)))
+        part.replace(folder / f"{self.run_id}.json")
+
+
+_current: list[Run] = []
+
+
+def current() -> Run | None:
+    """Return the run this process is in, if any."""
+    return _current[-1] if _current else None
+
+
+@contextmanager
+def recorded(step: str) -> Iterator[Run]:
+    """Record a run: begun, and how it ended. A run that finds nothing to do leaves no record."""
+    started = datetime.now(UTC)
+    run = Run(
+        run_id=f"{started.strftime('%Y%m%dT%H%M%S%f')[:-3]}-{os.getpid()}",
+        step=step,
+        process=os.getpid(),
+        started_at=started.strftime(STAMP),
+        raw_dir=str(paths.raw_dir()),
+    )
+    _note_killed_runs()
+    run.write()
+    _current.append(run)
+    try:
+        yield run
+    except BaseException as error:
+        run.status, run.exit_code = "failed", getattr(error, "exit_code", 1)
+        run.message = (str(error).strip() or type(error).__name__)[:2000]
+        run.is_worth_keeping = True
+        events.emit("failed", run_id=run.run_id, step=step, exit_code=run.exit_code, message=run.message)
+        raise
+    else:
+        run.status, run.exit_code = "succeeded", 0
+    finally:
+        _current.pop()
+        run.ended_at = datetime.now(UTC).strftime(STAMP)
+        run.seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
+        try:
+            if run.is_worth_keeping:
+                run.write()
+                if run.status == "succeeded":
+                    events.emit("succeeded", run_id=run.run_id, step=step, seconds=run.seconds, build_id=run.build_id)
+            else:
+                (_folder() / f"{run.run_id}.json").unlink(missing_ok=True)
+            _prune()
+        except OSError as error:
+            say(f"  the record of this run cannot be written ({error.strerror})")
+
+
+def note_results(results: Sequence[Any]) -> None:
+    """Keep what dbt said of each node in the record of this run."""
+    run = current()
+    if run is None:
+        return
+    for result in results:
+        node = result.node
+        tested = getattr(node, "attached_node", None) or getattr(node, "model", None)
+        run.results.append(
+            {
+                "name": node.name,
+                "resource_type": str(node.resource_type).rsplit(".", 1)[-1].lower(),
+                "model": str(tested).rsplit(".", 1)[-1] if tested else None,
+                "status": str(result.status).rsplit(".", 1)[-1].lower(),
+                "failures": result.failures,
+                "seconds": round(float(result.execution_time or 0), 3),
+                "message": (result.message or "").strip()[:500] or None,
+            }
+        )
+
+
+def runs() -> list[Run]:
+    """Return the recorded runs, oldest first; a file that cannot be read is passed over."""
+    found = []
+    for file in sorted(_folder().glob("*.json")):
+        try:
+            found.append(Run(**json.loads(file.read_text())))
+        except (OSError, ValueError, TypeError):
+            continue
+    return found
+
+
+RUN_TABLES = {
+    "runs": {
+        "run_id": "varchar",
+        "step": "varchar",
+        "started_at": "timestamp",
+        "ended_at": "timestamp",
+        "seconds": "double",
+        "status": "varchar",
+        "exit_code": "integer",
+        "message": "varchar",
+        "first_changed_month": "varchar",
+        "raw_rows": "bigint",
+        "quarantined_rows": "bigint",
+        "build_id": "varchar",
+    },
+    "test_results": {
+        "run_id": "varchar",
+        "name": "varchar",
+        "resource_type": "varchar",
+        "model": "varchar",
+        "status": "varchar",
+        "failures": "bigint",
+        "seconds": "double",
+        "message": "varchar",
+    },
+    "build_measures": {
+        "run_id": "varchar",
+        "measure": "varchar",
+        "value": "double",
+        "usual_value": "double",
+        "verdict": "varchar",
+    },
+}
+
+
+def publish_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, int]:
+    """Create the tables of runs in a schema; the run that publishes counts as succeeded.
+
+    Returns
+    -------
+    dict of str to int
+        Table name to its rows.
+    """
+    known = [run for run in runs() if run.run_id != getattr(current(), "run_id", None)]
+    now = current()
+    if now is not None:
+        ended = datetime.now(UTC)
+        began = datetime.strptime(now.started_at, STAMP).replace(tzinfo=UTC)
+        shown = Run(**{**asdict(now), "status": "succeeded", "exit_code": 0, "ended_at": ended.strftime(STAMP)})
+        shown.seconds = round((ended - began).total_seconds(), 1)
+        known.append(shown)
+    finished = [run for run in known if run.status != "running"]
+    rows: dict[str, list[dict[str, Any]]] = {
+        "runs": [asdict(run) for run in finished],
+        "test_results": [{"run_id": run.run_id, **result} for run in finished for result in run.results],
+        "build_measures": [{"run_id": run.run_id, **measure} for run in finished for measure in run.measures],
+    }
+    for table, columns in RUN_TABLES.items():
+        definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        connection.execute(f"CREATE TABLE {schema}.{table} ({definition})").fetchall()
+        if rows[table]:
+            arrays = [pa.array([row[name] for row in rows[table]]) for name in columns]
+            insert_rows(connection, f"{schema}.{table}", pa.table(arrays, names=list(columns)))
+    return {table: len(content) for table, content in rows.items()}
+
+
+def _note_killed_runs() -> None:
+    for run in runs():
+        if run.status == "running" and not _is_alive(run.process):
+            run.status, run.message = "killed", "The run ended without a word: killed, or the machine stopped."
+            run.write()
+            events.emit("failed", run_id=run.run_id, step=run.step, message=run.message)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _prune() -> None:
+    for file in sorted(_folder().glob("*.json"))[:-RUNS_KEPT]:
+        file.unlink(missing_ok=True)
+
+
+def _folder() -> Path:
+    return paths.warehouse_dir() / "history"
