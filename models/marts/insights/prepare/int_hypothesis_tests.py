@@ -41,7 +41,7 @@ def model(dbt: Any, session: Any) -> Any:
         Results in the order of the seed.
     """
     # Imported here, for dbt parses this file where the project's own packages may not be on the path.
-    from pipeline import hypotheses
+    from hypotheses import judging as hypotheses
 
     # file_format is for Spark, whose adapter takes Delta for granted here
     dbt.config(materialized="table", file_format="parquet")
