@@ -175,7 +175,7 @@ def _copy_for_stakeholders(warehouse: Path, target: Path, manifest: dict[str, An
 
 
 def _audience(described: dict[str, Any]) -> str:
-    """Who may see a model, source or column, as its configuration says; empty where it says nothing."""
+    """Return who may see a model, source or column, as its configuration says; empty where it says nothing."""
     return str(described.get("config", {}).get("meta", {}).get("audience", ""))
 
 
@@ -200,7 +200,7 @@ def _descriptions(manifest: dict[str, Any]) -> dict[tuple[str, str], tuple[str, 
 
 
 def _published_nodes(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """What dbt's manifest says of the published schemas: models; scores and runs as sources."""
+    """Return what dbt's manifest says of the published schemas: models; scores and runs as sources."""
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     return [node for node in [*nodes, *manifest["sources"].values()] if node["schema"] in PUBLISHED_SCHEMAS]
 
