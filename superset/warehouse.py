@@ -47,7 +47,7 @@ REFUSED = {"getenv", "write_log"}
 
 LEADING_COMMENT = re.compile(r"\A\s*(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/)\s*", re.DOTALL)
 EXPLAIN = re.compile(r"\A\s*explain\s+(?:analyze\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE)
-NAME = re.compile(r'\A"?([A-Za-z_][A-Za-z0-9_]*)"?')
+NAME = re.compile(r'\A(?:"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_]*))')
 PIVOT = re.compile(r"\A\s*(?:pivot|unpivot|with|from|select)\b", re.IGNORECASE)
 
 
@@ -90,10 +90,17 @@ def configuration() -> dict[str, Any]:
 
 @cache
 def refused_functions() -> frozenset[str]:
-    """Return the names of the functions that nobody may call."""
+    """Return the names of the functions that nobody may call.
+
+    Operators are among them: called by their names, ``"<="(1, 'x')``, they do not check the types they are given, and
+    break the database. Written between two values they do.
+    """
     with duckdb.connect() as connection:
         rows = connection.execute(
-            "select lower(function_name) from duckdb_functions() where function_type in ('table', 'table_macro')"
+            r"""
+            select lower(function_name) from duckdb_functions()
+            where function_type in ('table', 'table_macro') or not regexp_full_match(function_name, '\w+')
+            """
         ).fetchall()
     return frozenset({name for (name,) in rows} - HARMLESS | REFUSED)
 
@@ -116,8 +123,9 @@ def _refuse_functions(sql: str) -> None:
             continue
         # A token's text runs up to the next token: blanks and a comment may follow the name in it.
         name = NAME.match(word)
-        if name and following.startswith("(") and name.group(1).lower() in refused_functions():
-            raise RefusedStatementError(f"Permission Error: {name.group(1)}() is not available on this warehouse")
+        called = (name.group(1) or name.group(2)) if name and following.startswith("(") else ""
+        if called.lower() in refused_functions():
+            raise RefusedStatementError(f"Permission Error: {called}() is not available on this warehouse")
 
 
 def check(sql: str) -> None:
