@@ -157,8 +157,12 @@ class GuardedConnection(ConnectionWrapper):  # type: ignore[misc]  # the engine 
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self.raw = keeper.open(self)
+        self.raw: duckdb.DuckDBPyConnection
+        self._enter()
+
+    def _enter(self) -> None:
         self.is_abandoned = False
+        self._keeper.let_in(self)
         super().__init__(self.raw)
 
     def cursor(self) -> GuardedCursor:
@@ -192,9 +196,7 @@ class GuardedConnection(ConnectionWrapper):  # type: ignore[misc]  # the engine 
         """Leave the broken database."""
         self.raw.close()
         self._keeper.renew()
-        self.is_abandoned = False
-        self.raw = self._keeper.open(self)
-        super().__init__(self.raw)
+        self._enter()
 
 
 class GuardedCursor(CursorWrapper):  # type: ignore[misc]  # the engine is untyped
@@ -272,22 +274,24 @@ class Keeper:
         """Open a guarded connection on the build that is published now."""
         return GuardedConnection(self)
 
-    def open(self, user: GuardedConnection | None = None) -> duckdb.DuckDBPyConnection:
-        """Open a bare connection on the build that is published now, for a guarded one or for a look at the file."""
+    def let_in(self, user: GuardedConnection) -> None:
+        """Give a connection its way to the build that is published now."""
         with self._lock:
-            path = self.file()
-            if self._connection is None or path != self._path:
-                previous = self._connection
-                self._connection = self._open(path)
-                self._path = path
-                if previous is not None:
-                    previous.close()
-            _seen.build = path.parent.name
-            if user is not None:
-                self._used.add(user)
-            # Not a cursor of the keeper: closing a connection closes its cursors, and those of the build before may
-            # be in the middle of a query.
-            return self._open(path)
+            user.raw = self._open_current()
+            self._used.add(user)
+
+    def _open_current(self) -> duckdb.DuckDBPyConnection:
+        path = self.file()
+        if self._connection is None or path != self._path:
+            previous = self._connection
+            self._connection = self._open(path)
+            self._path = path
+            if previous is not None:
+                previous.close()
+        _seen.build = path.parent.name
+        # Not a cursor of the keeper: closing a connection closes its cursors, and those of the build before may
+        # be in the middle of a query.
+        return self._open(path)
 
     def _open(self, path: Path) -> duckdb.DuckDBPyConnection:
         """Open a file. After a fatal error DuckDB hands out the broken database until all have left it."""
@@ -323,7 +327,8 @@ class Keeper:
             It cannot be read.
         """
         self.renew()
-        connection = self.open()
+        with self._lock:
+            connection = self._open_current()
         try:
             with bounds.watchdog.limit(connection):
                 connection.execute("from marts.build_info").fetchall()
