@@ -20,31 +20,13 @@ clusters as (
 
 scores as (
 
-    select * from {{ source('scores', 'customer_churn_scores') }}
+    {{ scores_of_this_day('customer_churn_scores') }}
 
 ),
 
 states as (
 
     select * from {{ ref('brazilian_states') }}
-
-),
-
-calendar as (
-
-    select as_of_date from {{ ref('int_shop_calendar') }}
-
-),
-
--- A score of another day or horizon answers another question: those customers have no score, not an old one.
-current_scores as (
-
-    select scores.*
-    from scores
-    cross join calendar
-    where
-        scores.as_of_date = calendar.as_of_date
-        and scores.horizon_days = {{ var('churn_horizon_days') }}
 
 ),
 
@@ -92,25 +74,25 @@ final as (
         cast(segments.description_ru as string) as description_ru,
         cast(clusters.cluster as integer) as cluster,  -- noqa: RF04
         cast(clusters.cluster_profile as string) as cluster_profile,
-        cast(current_scores.churn_probability as double) as churn_probability,
-        cast(current_scores.churn_band as string) as churn_band,
-        cast(current_scores.reason_1 as string) as reason_1,
-        cast(current_scores.reason_2 as string) as reason_2,
-        cast(current_scores.reason_3 as string) as reason_3,
-        cast(current_scores.reason_1_topic as string) as reason_1_topic,
-        cast(current_scores.reason_2_topic as string) as reason_2_topic,
-        cast(current_scores.reason_3_topic as string) as reason_3_topic,
-        cast(current_scores.expected_orders as double) as expected_orders,
-        cast(current_scores.expected_revenue as decimal(18, 2)) as expected_revenue,
-        cast(current_scores.value_at_risk as decimal(18, 2)) as value_at_risk,
+        cast(scores.churn_probability as double) as churn_probability,
+        cast(scores.churn_band as string) as churn_band,
+        cast(scores.reason_1 as string) as reason_1,
+        cast(scores.reason_2 as string) as reason_2,
+        cast(scores.reason_3 as string) as reason_3,
+        cast(scores.reason_1_topic as string) as reason_1_topic,
+        cast(scores.reason_2_topic as string) as reason_2_topic,
+        cast(scores.reason_3_topic as string) as reason_3_topic,
+        cast(scores.expected_orders as double) as expected_orders,
+        cast(scores.expected_revenue as decimal(18, 2)) as expected_revenue,
+        cast(scores.value_at_risk as decimal(18, 2)) as value_at_risk,
         cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
-        cast(current_scores.model_version as string) as model_version,
-        cast(current_scores.scored_at as timestamp) as scored_at
+        cast(scores.model_version as string) as model_version,
+        cast(scores.scored_at as timestamp) as scored_at
     from segments
     inner join customers on segments.customer_id = customers.customer_id
     left join states on customers.state = states.state
     left join clusters on segments.customer_id = clusters.customer_id
-    left join current_scores on segments.customer_id = current_scores.customer_id
+    left join scores on segments.customer_id = scores.customer_id
 
 )
 
