@@ -34,6 +34,8 @@ from benchmarks.report import STEPS, render
 from pipeline.base import paths
 from pipeline.base.errors import BuildError
 
+pytestmark = pytest.mark.long
+
 ORDERS = 400
 
 
