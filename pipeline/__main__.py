@@ -147,20 +147,21 @@ def _run_recorded(step: Step, options: argparse.Namespace) -> None:
     from pipeline.runs.history import recorded
 
     with recorded(options.step):
-        _run(step, options)
+        run_until_stopped(lambda: _run(step, options))
 
 
 def _run(step: Step, options: argparse.Namespace) -> None:
+    if "--vars" in step.options:
+        from pipeline.base.settings import project_vars
+
+        project_vars(options.vars)  # a setting that cannot be meant stops the run before anything is read
     if not step.is_exclusive:
-        run_until_stopped(lambda: step.body(options))
+        step.body(options)
         return
     from pipeline.base.locking import exclusive
 
-    def in_turn() -> None:
-        with exclusive(paths.warehouse_dir(), wait=not options.no_wait):
-            step.body(options)
-
-    run_until_stopped(in_turn)
+    with exclusive(paths.warehouse_dir(), wait=not options.no_wait):
+        step.body(options)
 
 
 if __name__ == "__main__":

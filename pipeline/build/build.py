@@ -40,12 +40,12 @@ from pipeline.runs.history import current
 DOWNSTREAM_OF_SCORES = "source:scores+"
 
 
-# Names the first month to build anew to the models that know how to (macros/windows.sql).
+# Names the first month to build again to the models that know how to (macros/dbt_internals/windows.sql).
 WINDOW_VARIABLE = "DBT_ENV_CUSTOM_ENV_REFRESH_FROM_MONTH"
 # No fact changed: nothing in the window, everything that is global is built anew all the same.
 NO_MONTH_CHANGED = "9999-01"
-# Tells the tables to keep their ids pressed (macros/tables.sql).
-PRESS_VARIABLE = "PRESS_IDS"
+# Tells the tables to compress their ids (macros/dbt_internals/tables.sql).
+COMPRESS_VARIABLE = "COMPRESS_IDS"
 
 
 def build_all(variables: str | None = None, *, with_scores: bool = True) -> None:
@@ -174,8 +174,8 @@ def _dbt(variables: str | None, manifest: Manifest) -> Dbt:
         return Dbt(variables)
     orders = manifest.books().get("orders", Landed()).landed_rows
     if is_disk_scarce(orders, paths.build_file()):
-        say("  little room on the disk: ids are pressed, which takes longer")
-        os.environ[PRESS_VARIABLE] = "yes"
+        say("  little room on the disk: ids are compressed, which takes longer")
+        os.environ[COMPRESS_VARIABLE] = "yes"
     return Dbt(variables, models_at_once(orders))
 
 

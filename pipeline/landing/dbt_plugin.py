@@ -11,7 +11,8 @@ from dbt_common.exceptions import DbtRuntimeError
 from pipeline.base import paths
 from pipeline.base.errors import InputError
 from pipeline.base.resources import restrain
-from pipeline.landing.load import load
+from pipeline.base.sql import parquet
+from pipeline.landing.load import landed_files, load
 
 
 class Plugin(BasePlugin):
@@ -31,5 +32,12 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(error)) from error
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Set memory and spill folder of the engine."""
+        """Set memory and spill folder of the engine, and give it the landing as views, file by file.
+
+        Named here and not in the sources' YAML: dbt would read the folder's path as a call, a format and a pattern.
+        """
         restrain(conn, paths.spill_dir())
+        for schema in sorted({schema for schema, _ in landed_files()}):
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        for (schema, table), files in landed_files().items():
+            conn.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS FROM {parquet(files)}")

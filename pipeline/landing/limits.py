@@ -9,7 +9,7 @@ import duckdb
 from pipeline.base import paths
 from pipeline.base.errors import InputError, PipelineError
 from pipeline.base.settings import project_vars
-from pipeline.base.sql import literal
+from pipeline.base.sql import parquet
 from pipeline.landing.settle import Landed
 
 REASONS_SHOWN = 3
@@ -45,7 +45,7 @@ def _reasons(landing: Path, table: str) -> str:
     with duckdb.connect() as connection:
         found = connection.execute(
             f"""SELECT source_file, min(line), min_by(reason, line), count(*) AS times
-            FROM read_parquet({literal(landing / "quarantine" / f"{table}.parquet")})
+            FROM {parquet(landing / "quarantine" / f"{table}.parquet")}
             GROUP BY source_file, regexp_extract(reason, '^[^:]*') ORDER BY times DESC, 1, 2 LIMIT {REASONS_SHOWN}"""
         ).fetchall()
     return "; ".join(
