@@ -1,5 +1,5 @@
 {#
-    The folder of everything in SQL that reaches into dbt's own parts; those in Python are in pipeline/build/dbt_internals.py.
+    The folder of everything in SQL that reaches into dbt's own parts; those in Python are in pipeline/base/dbt_internals.py.
     Each says what it gains and what breaks without it. `DBT_PLAIN=1` leaves dbt as it comes: slower, and the same warehouse.
 #}
 {% macro is_dbt_plain() -%}

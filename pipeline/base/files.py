@@ -22,9 +22,14 @@ def write_whole(file: Path, content: str | bytes) -> None:
     content : str or bytes
         Text is written as UTF-8.
     """
-    part = file.with_name(f"{file.name}.part")
+    part = part_of(file)
     part.write_bytes(content.encode() if isinstance(content, str) else content)
     part.replace(file)
+
+
+def part_of(file: Path) -> Path:
+    """Return where a file is written until it is whole."""
+    return file.with_name(f"{file.name}.part")
 
 
 def write_record(file: Path, record: dict[str, Any]) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 
 import duckdb
 
-from pipeline.base import paths
+from pipeline.base import dbt_internals, paths
 from pipeline.base.console import say, step
 from pipeline.base.engine import on_spark
 from pipeline.base.errors import BuildError, DamagedBuildError
 from pipeline.base.outcome import stop_if_asked
 from pipeline.base.sql import is_damage
-from pipeline.build import dbt_internals
 from pipeline.runs.history import note_results
 
 QUIET = ("--log-level", "warn", "--log-level-file", "info", "--no-use-colors")

@@ -1,6 +1,6 @@
 """The Spark session that dbt runs on with ``DBT_TARGET=spark``: made here, shared by every dbt run of a process.
 
-What dbt-spark leaves to be put right is in :mod:`pipeline.build.dbt_internals`.
+What dbt-spark leaves to be put right is in :mod:`pipeline.base.dbt_internals`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pipeline.base import paths
+from pipeline.base.dbt_internals import mend_dbt_spark
 from pipeline.base.errors import BuildError
 from pipeline.base.resources import machine_memory
-from pipeline.build.dbt_internals import mend_dbt_spark
 
 # Where Spark runs: local[*], or the address of a cluster such as spark://host:7077.
 MASTER_VARIABLE = "SPARK_MASTER"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import duckdb
@@ -9,8 +10,10 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
 from pipeline.base import paths
-from pipeline.base.errors import InputError
+from pipeline.base.dbt_internals import given_variables
+from pipeline.base.errors import PipelineError
 from pipeline.base.resources import restrain
+from pipeline.base.settings import project_vars
 from pipeline.base.sql import parquet
 from pipeline.landing.load import landed_files, load
 
@@ -19,16 +22,17 @@ class Plugin(BasePlugin):
     """Runs the loader once per connection to the build file, and keeps the connection within the machine's memory."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Land changed raw files.
+        """Check the settings and land changed raw files.
 
         Raises
         ------
         DbtRuntimeError
-            With the loader's message, when the raw files cannot be used.
+            With the message, when a setting cannot be meant or the raw files cannot be used.
         """
         try:
+            project_vars(json.dumps(given_variables(), default=str))
             load()
-        except InputError as error:
+        except PipelineError as error:
             raise DbtRuntimeError(str(error)) from error
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:

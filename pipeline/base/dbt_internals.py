@@ -36,6 +36,16 @@ def forget_environment() -> None:
     reset_metadata_vars()
 
 
+def given_variables() -> dict[str, Any]:
+    """Return the variables of the command that dbt is running.
+
+    Without it: a setting that cannot be meant is noticed by ``python -m pipeline`` and not by ``dbt build``.
+    """
+    from dbt.flags import get_flags
+
+    return dict(getattr(get_flags(), "VARS", None) or {})
+
+
 def collect_garbage_less_often() -> None:
     """Look for garbage at every 100,000th new object instead of every 700th.
 
