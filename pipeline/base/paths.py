@@ -132,6 +132,11 @@ def current_link() -> Path:
     return warehouse_dir() / "current"
 
 
+def models_dir() -> Path:
+    """Folder of the models learned from labelled tables (``MODELS_DIR``), one folder each."""
+    return Path(os.environ.get("MODELS_DIR") or PROJECT / "data/models").expanduser().resolve()
+
+
 def target_dir() -> Path:
     """Folder of dbt's artefacts (``DBT_TARGET_PATH``)."""
     return Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target").resolve()
