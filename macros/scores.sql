@@ -19,7 +19,7 @@
 
 {# The columns of a score table, from the YAML of its source. A unit test sees no sources: it gets the columns of its rows. #}
 {% macro score_columns(name) -%}
-    {%- if execute and graph.sources is defined -%}
+    {%- if execute and 'sources' in graph -%}
         {%- for column in graph.sources['source.' ~ project_name ~ '.scores.' ~ name].columns %}
     scores.{{ column }}{{ ',' if not loop.last }}
         {%- endfor -%}
