@@ -81,8 +81,9 @@ docs: .venv/.installed ## build the dbt documentation site into target/
 	@.venv/bin/python -m pipeline warehouse --if-absent
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
 
-lint: .venv/.installed ## which room imports which, ruff, mypy and sqlfluff
-	@.venv/bin/lint-imports --no-cache
+lint: .venv/.installed ## who may read whom (rooms and models), ruff, mypy and sqlfluff
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
+	@.venv/bin/python -m pytest -q -p no:cacheprovider tests/python/house
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks tests/python

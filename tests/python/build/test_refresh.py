@@ -16,12 +16,11 @@ from typing import Any, cast
 import duckdb
 import pandas as pd
 import pytest
-from builds import build_warehouse, published_file
+from builds import build_warehouse, published_file, run
 from input_folder import InputFolder, small_shop
 from recompute.as_of import visible_as_of
 from recompute.raw import FILES, read_raw
 from snapshots import differing_tables
-from test_publish import run
 
 from pipeline.base import paths
 from pipeline.build import build
