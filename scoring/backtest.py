@@ -278,8 +278,17 @@ def decision_rows(outcome: Outcome, settings: Mapping[str, float]) -> list[dict[
 
 def _smallest_uplift(returned: int, count: int) -> float:
     """Return the difference between halves of `count` customers that a two-sided test at 5 % shows with power 80 %."""
-    share = (returned + 0.5) / (count + 1.0)
-    return float(min((Z + CHANCE_TO_SEE) * np.sqrt(2 * share * (1 - share) / max(count / 2, 1.0)), 1.0))
+    alone, half = (returned + 0.5) / (count + 1.0), max(count / 2, 1.0)
+    uplift = 0.0
+    for _ in range(
+        50
+    ):  # the spread of the contacted depends on the uplift itself: a contraction, done to the last digit
+        contacted = min(alone + uplift, 1.0)
+        mean = (alone + contacted) / 2
+        by_chance = np.sqrt(2 * mean * (1 - mean) / half)
+        apart = np.sqrt((alone * (1 - alone) + contacted * (1 - contacted)) / half)
+        uplift = float(Z * by_chance + CHANCE_TO_SEE * apart)
+    return min(uplift, 1.0)
 
 
 def _read(break_even: float) -> str:

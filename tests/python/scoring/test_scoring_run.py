@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from scoring import backtest, clusters, model_card
-from scoring.backtest import RankBands, decision_rows
+from scoring import clusters, model_card
+from scoring.backtest import decision_rows
 from scoring.calibration import expit
 from scoring.effects import feature_effects
 from scoring.explain import phrases, reasons
@@ -123,7 +123,7 @@ def test_a_known_process_is_found_ranked_and_calibrated(knowing: Outcome) -> Non
     order = np.argsort(truth)
     rank = np.empty(len(order))
     rank[order] = np.arange(1, len(order) + 1)
-    back = knowing.test.retained
+    back = knowing.test.snapshot.retained(HORIZON)
     best = (rank[back].mean() - (back.sum() + 1) / 2) / (~back).sum()
     assert found.roc_auc.value > best - 0.02
     # Both the calibration and the test have 6,000 customers: each has a standard error of about 0.035.
