@@ -65,7 +65,7 @@ RATELIMIT_APPLICATION = None
 def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for it)
     """Put a few things of Superset's right before the first request."""
     _limit_attempts(app)
-    corrections.install()
+    corrections.install(app)
     # Celery binds its tasks at their first use; of two first statements at the same moment one finds them half bound.
     import superset.sql_lab  # noqa: F401
     from superset.extensions import celery_app
@@ -161,6 +161,7 @@ THEME_DEFAULT = palette.theme()
 THEME_DARK = None
 ENABLE_UI_THEME_ADMINISTRATION = False
 
-# Superset's own defaults for logging are kept; the server's log file is rotated by serve.py.
-LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "WARNING"
+# Superset's own defaults for logging are kept; the server's log file is rotated by serve.py. A warning is a page of
+# traceback for each address that does not exist: anybody could fill the disk by asking for some.
+LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "ERROR"
 RATELIMIT_STORAGE_URI = REDIS_URL or "memory://"  # in memory each worker counts for itself
