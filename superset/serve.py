@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import bootstrap
+import bounds
 import roles
 import settings
 import warehouse
@@ -83,7 +84,7 @@ def _port_taken() -> bool:
 
 def start(wait_seconds: float = 120) -> int:
     """Bootstrap when needed, start the server unless it runs, and wait until it lets people in."""
-    if not warehouse.build_file().exists():
+    if not warehouse.STAKEHOLDERS.file().exists():
         _say(f"no published warehouse in {settings.warehouse_dir()}: run `make warehouse` first")
         return 1
     changed = bootstrap.run()
@@ -109,13 +110,14 @@ def start(wait_seconds: float = 120) -> int:
         *("--worker-class", "gthread"),
         *("--threads", os.environ.get("SUPERSET_THREADS") or "8"),
         # Longer than the longest query: a worker is only killed when it hangs.
-        *("--timeout", str(int(warehouse.QUERY_SECONDS) + 60)),
+        *("--timeout", str(int(bounds.QUERY_SECONDS) + 60)),
         # Superset puts whole filter states into addresses.
         *("--limit-request-line", "0"),
         *("--limit-request-field_size", "0"),
         *("--pid", str(_pid_file())),
         *("--chdir", str(settings.home())),
         *("--log-level", "warning"),
+        *("--config", str(settings.ROOM / "bounds.py")),
     ]
     started_from.write_text(bootstrap.code_digest())
     started = time.monotonic()

@@ -33,6 +33,8 @@ STORAGE_VERSION = "v1.4.0"  # DuckDB tools since 1.4 can open the published file
 def publish(variables: str | None = None, *, with_scores: bool = True) -> Path:
     """Copy marts, scores and quality of the build file into a new build, and point ``current`` at it.
 
+    Beside the whole warehouse lies ``stakeholders.duckdb``, a file of the tables that everybody may see.
+
     Readers resolve ``current`` when they connect: before the swap they get the old build, after it the new one, and
     an open connection keeps the build it has. A build that fails half way is never seen.
 
@@ -65,8 +67,10 @@ def publish(variables: str | None = None, *, with_scores: bool = True) -> Path:
         work.mkdir()
         if (run := history.current()) is not None:
             run.build_id, run.is_worth_keeping = build_id, True
+        manifest = _manifest()
         with failures_of_the_build_file():
-            counts = _copy_tables(work / "warehouse.duckdb")
+            counts = _copy_tables(work / "warehouse.duckdb", manifest)
+        _copy_for_stakeholders(work / "warehouse.duckdb", work / "stakeholders.duckdb", manifest, set(counts))
         card = paths.warehouse_dir() / "model_card.md"
         if card.exists():
             shutil.copy(card, work)
@@ -112,15 +116,21 @@ def published() -> dict[str, Any] | None:
     return read_description(link)
 
 
-def _copy_tables(target: Path) -> dict[str, int]:
-    """Copy every published table with its comments; returns rows per table."""
-    manifest_file = paths.dbt_manifest()
-    if not manifest_file.exists():
-        raise PipelineError(f"dbt's manifest is not in {manifest_file.parent}: run `make warehouse`.")
+def _manifest() -> dict[str, Any]:
+    """Read dbt's manifest of the build."""
+    file = paths.dbt_manifest()
+    if not file.exists():
+        raise PipelineError(f"dbt's manifest is not in {file.parent}: run `make warehouse`.")
     try:
-        described = _descriptions(json.loads(manifest_file.read_text()))
+        manifest: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
-        raise PipelineError(f"{manifest_file} is damaged: remove it, then run `make warehouse`.") from error
+        raise PipelineError(f"{file} is damaged: remove it, then run `make warehouse`.") from error
+    return manifest
+
+
+def _copy_tables(target: Path, manifest: dict[str, Any]) -> dict[str, int]:
+    """Copy every published table with its comments; returns rows per table."""
+    described = _descriptions(manifest)
     counts: dict[str, int] = {}
     with duckdb.connect() as connection:
         restrain(connection, paths.spill_dir())
@@ -155,6 +165,37 @@ def _copy_tables(target: Path) -> dict[str, int]:
     return counts
 
 
+def _copy_for_stakeholders(warehouse: Path, target: Path, manifest: dict[str, Any], copied: set[str]) -> None:
+    """Copy the tables whose model says `meta: {audience: stakeholders}` into a file that holds nothing else.
+
+    What is not in the file cannot be read from it, whatever a chart's data request says. A column whose own audience
+    is another one is left out.
+    """
+    described = _descriptions(manifest)
+    with duckdb.connect() as connection:
+        restrain(connection, paths.spill_dir())
+        connection.execute(f"ATTACH {literal(str(warehouse))} AS warehouse (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(target))} AS stakeholders (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute("BEGIN")
+        for node in _published_nodes(manifest):
+            schema, table = node["schema"], node.get("alias") or node["name"]
+            if _audience(node) != "stakeholders" or f"{schema}.{table}" not in copied:
+                continue
+            hidden = [name for name, column in node["columns"].items() if _audience(column) not in ("", "stakeholders")]
+            columns = f"* EXCLUDE ({', '.join(hidden)})" if hidden else "*"
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS stakeholders.{schema}")
+            name = f'stakeholders.{schema}."{table}"'
+            connection.execute(f'CREATE TABLE {name} AS SELECT {columns} FROM warehouse.{schema}."{table}"')
+            _comment(connection, name, described[schema, table])
+        connection.execute("COMMIT")
+        connection.execute("DETACH stakeholders")
+
+
+def _audience(described: dict[str, Any]) -> str:
+    """Return who may see a model, source or column, as its configuration says; empty where it says nothing."""
+    return str(described.get("config", {}).get("meta", {}).get("audience", ""))
+
+
 def _comment(connection: duckdb.DuckDBPyConnection, name: str, described: tuple[str, dict[str, str]]) -> None:
     text, columns = described
     connection.execute(f"COMMENT ON TABLE {name} IS {literal(text)}")
@@ -165,17 +206,20 @@ def _comment(connection: duckdb.DuckDBPyConnection, name: str, described: tuple[
 
 
 def _descriptions(manifest: dict[str, Any]) -> dict[tuple[str, str], tuple[str, dict[str, str]]]:
-    """Read tables and columns with their descriptions from dbt's manifest: models; scores and runs as sources."""
-    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    nodes += manifest["sources"].values()
+    """Read tables and columns with their descriptions from dbt's manifest."""
     return {
         (node["schema"], node.get("alias") or node["name"]): (
             node["description"].strip(),
             {column["name"]: column["description"].strip() for column in node["columns"].values()},
         )
-        for node in nodes
-        if node["schema"] in PUBLISHED_SCHEMAS
+        for node in _published_nodes(manifest)
     }
+
+
+def _published_nodes(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what dbt's manifest says of the published schemas: models; scores and runs as sources."""
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    return [node for node in [*nodes, *manifest["sources"].values()] if node["schema"] in PUBLISHED_SCHEMAS]
 
 
 def _point_current_at(build: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the README promises: its queries answer, its commands exist, its table names every mart."""
+"""What README and documents promise: their queries answer, their commands exist, their table names every mart."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import pytest
 from builds import ROOT, query, tables
 
 README = (ROOT / "README.md").read_text()
-QUERIES = re.findall(r"```sql\n(.*?)```", README, flags=re.DOTALL)
+QUESTIONS = (ROOT / "docs" / "questions.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", README + QUESTIONS, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("sql", QUERIES, ids=[re.sub(r"\s+", " ", sql)[:60] for sql in QUERIES])
-def test_every_query_of_the_readme_answers(published_warehouse: Path, sql: str) -> None:
+def test_every_query_to_paste_answers(published_warehouse: Path, sql: str) -> None:
     assert len(query(published_warehouse, sql)) > 0
 
 
 def test_every_published_mart_is_in_the_table(published_warehouse: Path) -> None:
-    named = set(re.findall(r"`(?:quality\.)?([a-z0-9_]+)`", README))
+    named = set(re.findall(r"`(?:quality\.)?([a-z0-9_]+)`", QUESTIONS))
     assert set(tables(published_warehouse, "marts")) - named == set()
     assert set(tables(published_warehouse, "quality")) - named == set()
 
@@ -33,6 +34,6 @@ def test_every_make_command_of_the_readme_exists() -> None:
 
 
 def test_every_relative_link_of_the_documents_leads_somewhere() -> None:
-    for document in [ROOT / "README.md", ROOT / "DECISIONS.md", *(ROOT / "docs").glob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"

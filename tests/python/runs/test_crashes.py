@@ -17,9 +17,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from builds import ROOT, build_warehouse, published_file, query
+from builds import ROOT, build_warehouse, published_file, query, run
 from input_folder import small_shop
-from test_publish import run
 
 from pipeline import __main__ as command
 

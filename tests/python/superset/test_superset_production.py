@@ -23,7 +23,7 @@ import requests
 from builds import ROOT
 from superset_process import Person, Server, free_port, run_in_superset, superset_python
 
-pytestmark = pytest.mark.superset
+pytestmark = [pytest.mark.superset, pytest.mark.long]
 
 NGINX_EXAMPLE = ROOT / "docs" / "examples" / "nginx.conf"
 WORKERS = 3

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from builds import build_warehouse, published_file
+from builds import build_warehouse, published_file, run
 from input_folder import InputFolder, small_shop
 from superset_process import Server, server_for
-from test_publish import run
 
-pytestmark = pytest.mark.superset
+pytestmark = [pytest.mark.superset, pytest.mark.long]
 
 # Two in the normal run; the soak is REFRESHES=10.
 REFRESHES = int(os.environ.get("REFRESHES", "2"))

@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from builds import build_warehouse, query
+from builds import FAILED, build_warehouse, query, run
 from input_folder import InputFolder, small_shop
-from test_publish import FAILED, run
 
 from pipeline.runs import events, history
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builds import published_file, query
+from builds import published_file, query, run
 from input_folder import InputFolder, copied
 from recompute.raw import Raw, read_raw, write_raw
-from test_publish import run
 
 from demo import generate
 from pipeline.base.errors import InputError

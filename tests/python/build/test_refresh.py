@@ -16,12 +16,11 @@ from typing import Any, cast
 import duckdb
 import pandas as pd
 import pytest
-from builds import build_warehouse, published_file
+from builds import build_warehouse, published_file, run
 from input_folder import InputFolder, small_shop
 from recompute.as_of import visible_as_of
 from recompute.raw import FILES, read_raw
 from snapshots import differing_tables
-from test_publish import run
 
 from pipeline.base import paths
 from pipeline.build import build
@@ -258,6 +257,7 @@ def test_a_refreshed_warehouse_is_that_of_a_full_build(tmp_path: Path) -> None:
     assert published_file(refreshed).resolve() == before
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_real_files_month_by_month_are_the_real_files(olist_raw: Path, tmp_path: Path) -> None:
     """Each month end sends what became known since the one before: new orders, and earlier ones with new stamps."""

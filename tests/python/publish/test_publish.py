@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-from builds import ROOT, build_warehouse, published_file, query
+from builds import BAD_INPUT, FAILED, build_warehouse, published_file, query, run
 from shops import Shop
-
-BAD_INPUT, FAILED = 3, 4
-
-
-def run(raw: Path, warehouse: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "RAW_DIR": str(raw),
-        "WAREHOUSE_DIR": str(warehouse),
-        "DBT_TARGET_PATH": str(warehouse / "dbt-target"),
-        "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
-    }
-    command = [sys.executable, "-m", "pipeline", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

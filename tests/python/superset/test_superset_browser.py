@@ -61,6 +61,8 @@ HEIGHT = """() => Math.ceil(Math.max(...[...document.querySelectorAll(
 CLIPPED = """() => [...document.querySelectorAll('.dashboard-markdown, [data-test="dashboard-markdown-editor"]')]
     .filter(part => part.offsetParent !== null && part.scrollHeight > part.clientHeight + 4 && part.clientHeight > 0)
     .map(part => part.innerText.slice(0, 60))"""
+# Seconds without anything to wait for until a page counts as drawn, and what a drawing that moves takes after that.
+QUIET, ANIMATION = 0.6, 0.7
 # Superset's pages carry a telemetry pixel; the browser refuses to ask for it and says so.
 PIXEL = "apachesuperset.gateway.scarf.sh"
 
@@ -130,10 +132,10 @@ class Visit:
         self.page.on("console", self._console)
         self.page.on("response", self._response)
         self.page.on("requestfinished", self._finished)
-        self.tiles: dict[Any, float] = {}
-        self.page.on("request", self._tile)
-        self.page.on("requestfinished", lambda request: self.tiles.pop(request, None))
-        self.page.on("requestfailed", lambda request: self.tiles.pop(request, None))
+        self.asked: dict[Any, float] = {}
+        self.page.on("request", self._ask)
+        self.page.on("requestfinished", lambda request: self.asked.pop(request, None))
+        self.page.on("requestfailed", lambda request: self.asked.pop(request, None))
         self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
 
     def _console(self, message: Any) -> None:
@@ -148,36 +150,36 @@ class Visit:
         if request.url.startswith("http") and not request.url.startswith(self.server.base):
             self.problems.append(f"left this host: {request.url[:200]}")
 
-    def _tile(self, request: Any) -> None:
-        if "/basemap/" in request.url:
-            self.tiles[request] = time.monotonic()
+    def _ask(self, request: Any) -> None:
+        if "/basemap/" in request.url or "chart/data" in request.url:
+            self.asked[request] = time.monotonic()
 
-    def _tiles_pending(self) -> bool:
+    def _is_waiting(self) -> bool:
         # The browser drops requests of tiles it no longer needs without a word.
-        return any(time.monotonic() - since < 10 for since in self.tiles.values())
+        now = time.monotonic()
+        return any("chart/data" in request.url or now - since < 10 for request, since in self.asked.items())
 
     def settle(self, seconds: float = 120) -> None:
-        """Wait until everything in view has been drawn for a while."""
+        """Wait until nothing is asked for, and everything in view has been drawn for a moment."""
         end, quiet_since = time.monotonic() + seconds, time.monotonic()
         while time.monotonic() < end:
             if (
-                self._tiles_pending()
+                self._is_waiting()
                 or self.page.evaluate(BUSY)
                 or not self.page.locator('[data-test="chart-container"]').count()
             ):
                 quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > 1.5:
+            elif time.monotonic() - quiet_since > QUIET:
                 return
-            time.sleep(0.1)
+            self.page.wait_for_timeout(50)  # lets the page's events in, which time.sleep would not
         self.problems.append(f"still drawing after {seconds:.0f} s")
 
     def look(self, name: str, shots: Path) -> None:
         """Make the window as tall as the page, so that every chart draws; keep a picture, note what is broken."""
-        self.page.set_viewport_size({"width": self.width, "height": min(self.page.evaluate(HEIGHT) + 40, 6000)})
-        time.sleep(0.5)
         self.settle()
-        self.page.wait_for_load_state("networkidle")  # the maps' tiles
-        time.sleep(1)  # the drawing is animated
+        self.page.set_viewport_size({"width": self.width, "height": min(self.page.evaluate(HEIGHT) + 40, 6000)})
+        self.settle()
+        self.page.wait_for_timeout(ANIMATION * 1000)
         self.page.screenshot(path=str(shots / f"{name}_{self.width}.png"))
         self.problems += [f"{name}: {text}" for text in self.page.evaluate(BROKEN)]
         self.problems += [f"{name}: text is cut: {text}" for text in self.page.evaluate(CLIPPED)]
@@ -194,11 +196,9 @@ def test_every_chart_of_a_dashboard_draws(
     visit = Visit(browser, any_server, role, width)
     visit.page.goto(f"{any_server.base}/superset/dashboard/{spec['slug']}/")
     visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
-    visit.settle()
     visit.look(spec["slug"], folder)
     for number, tab in enumerate(spec.get("tabs", [])[1:], start=2):
         visit.page.locator(".ant-tabs-tab", has_text=tab["title"]).first.click()
-        visit.settle()
         visit.look(f"{spec['slug']}_{number}", folder)
     visit.context.close()
     assert visit.problems == []
