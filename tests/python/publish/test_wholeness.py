@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 from builds import build_warehouse, published_file, query, run
 from input_folder import small_shop
+from snapshots import differing_tables
 
+from pipeline.backup import backup, restore
 from pipeline.base import files
+from pipeline.base.errors import PipelineError
 from pipeline.publish.publish import ID_FORMAT, _new_id
 from pipeline.publish.wholeness import find_damage
 
@@ -137,3 +141,58 @@ def test_ids_of_builds_sort_by_age_though_the_clock_was_set_back(tmp_path: Path)
     assert _new_id(tmp_path) == "20990101T000001Z"
     (tmp_path / "20990101T000000Z").rmdir()
     assert _new_id(tmp_path) <= datetime.now(UTC).strftime(ID_FORMAT)
+
+
+def test_a_backup_restored_into_another_folder_is_the_same_warehouse(
+    raw: Path, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAW_DIR", str(raw))
+    monkeypatch.setenv("WAREHOUSE_DIR", str(warehouse))
+    superset, campaigns = tmp_path / "superset", tmp_path / "campaigns" / "spring"
+    superset.mkdir()
+    campaigns.mkdir(parents=True)
+    (campaigns / "members.csv").write_text("person,group\n1,treated\n")
+    (superset / "secret_key").write_text("nobody may see this")
+    (superset / "superset.log").write_text("not worth a copy")
+    with sqlite3.connect(superset / "metadata.db") as metadata:
+        metadata.execute("CREATE TABLE dashboards AS SELECT 'my own' AS title")
+        # somebody has the dashboards open
+        file = backup(tmp_path / "backups")
+    secrets = file.with_suffix(".secrets.tar")
+    assert {oct(entry.stat().st_mode)[-3:] for entry in (file, secrets)} == {"600"}
+    assert b"nobody may see this" not in file.read_bytes() and b"nobody may see this" in secrets.read_bytes()
+
+    there = tmp_path / "another machine"
+    monkeypatch.setenv("WAREHOUSE_DIR", str(there / "warehouse"))
+    restore(file)
+    assert differing_tables(warehouse, there / "warehouse", ["marts", "scores", "quality"]) == {}
+    landed = [
+        {entry.relative_to(place): entry.read_bytes() for entry in place.rglob("*") if entry.is_file()}
+        for place in (warehouse / "landing", there / "warehouse" / "landing")
+    ]
+    assert landed[0] == landed[1]
+    assert (there / "campaigns" / "spring" / "members.csv").read_text() == (campaigns / "members.csv").read_text()
+    assert (there / "superset" / "secret_key").read_text() == "nobody may see this"
+    assert not (there / "superset" / "superset.log").exists()
+    with sqlite3.connect(there / "superset" / "metadata.db") as metadata:
+        assert metadata.execute("SELECT title FROM dashboards").fetchall() == [("my own",)]
+    # the same files, code and settings: there is nothing to do
+    assert "nothing new" in run(raw, there / "warehouse", "refresh", "--no-score").stderr
+
+    with pytest.raises(PipelineError, match="not empty"):
+        restore(file)
+    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "third" / "warehouse"))
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(PipelineError, match=r"cannot be restored|not what went in"):
+        restore(file)
+
+
+def test_what_is_damaged_is_not_backed_up(warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAREHOUSE_DIR", str(warehouse))
+    damage_the_file(warehouse / "current")
+    files._known.clear()
+    with pytest.raises(PipelineError, match="damaged"):
+        backup(tmp_path / "backups")
+    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "nothing"))
+    with pytest.raises(PipelineError, match="nothing to back up"):
+        backup(tmp_path / "backups")
