@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long warehouse refresh status score demo superset stop api model bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh status backup restore score demo superset stop api model bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -55,6 +55,12 @@ refresh: $(VENV)/.installed ## take what is new in the raw folder, rebuild what 
 
 status: $(VENV)/.installed ## what is published, since when, and what went wrong last
 	@$(PIPELINE) -m pipeline status
+
+backup: $(VENV)/.installed ## copy landing, published builds, campaigns and the dashboards' metadata into one file, secrets into another (TO=folder)
+	@$(PIPELINE) -m pipeline backup --to "$(or $(TO),data/backups)"
+
+restore: $(VENV)/.installed ## put a backup back into empty folders (FROM=file)
+	@$(PIPELINE) -m pipeline restore --from "$(FROM)"
 
 score: $(VENV)/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
