@@ -145,8 +145,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_recorded(step: Step, options: argparse.Namespace) -> None:
     from pipeline.runs.history import recorded
+    from pipeline.runs.metrics import measured
 
-    with recorded(options.step):
+    with measured(options.step), recorded(options.step):
         _run(step, options)
 
 
