@@ -27,42 +27,50 @@ def faults(content: Content, stages: dict[str, Stage]) -> list[str]:
     """Return what is wrong with a compose file and the images it builds."""
     found: list[str] = []
     for name, service in content["services"].items():
-        stage = stages[service["build"]["target"]] if "build" in service else None
-        image = stages["base"].image.removesuffix("${PYTHON_DIGEST}") if stage else service["image"]
-        if not PINNED.fullmatch(image):
-            found.append(f"{name}: {image} is no exact version")
-        for user in (service.get("user"), stage.user if stage else "postgres"):
-            if not user or user.split(":")[0] in ("0", "root"):
-                found.append(f"{name} runs as root")
-        if not (service.get("read_only") and service.get("cap_drop") == ["ALL"]):
-            found.append(f"{name} may write its image, or keeps rights it does not need")
-        if "no-new-privileges:true" not in service.get("security_opt", []) or service.get("privileged"):
-            found.append(f"{name} may gain rights")
+        stage = stages[service["build"]["target"]] if "build" in service else Stage(service["image"], user="postgres")
+        image = stages["base"].image.removesuffix("${PYTHON_DIGEST}") if "build" in service else stage.image
+        broken = {
+            f"{image} is no exact version": not PINNED.fullmatch(image),
+            "runs as root": any(is_root(user) for user in (service.get("user"), stage.user)),
+            "may write its image": not service.get("read_only"),
+            "keeps rights it does not need": service.get("cap_drop") != ["ALL"] or service.get("privileged"),
+            "may gain rights": "no-new-privileges:true" not in service.get("security_opt", []),
+            "is reached from other machines": not all(
+                str(port).startswith("127.0.0.1:") for port in service.get("ports", [])
+            ),
+            "may write the warehouse": name in READERS and "warehouse:/warehouse:ro" not in service["volumes"],
+            "holds a secret": any(
+                SECRET.search(variable) and value and not str(value).startswith("/")
+                for variable, value in {**stage.environment, **service.get("environment", {})}.items()
+            ),
+        }
         if "job" not in service.get("profiles", []):
-            if not ("healthcheck" in service or (stage and stage.has_health)):
-                found.append(f"{name} does not say how it is")
-            if service.get("restart") != "unless-stopped":
-                found.append(f"{name} does not come back")
-        found += [
-            f"{name} is reached from other machines: {port}"
-            for port in service.get("ports", [])
-            if not str(port).startswith("127.0.0.1:")
-        ]
-        if name in READERS and "warehouse:/warehouse:ro" not in service["volumes"]:
-            found.append(f"{name} may write the warehouse")
-        for variable, value in {**(stage.environment if stage else {}), **service.get("environment", {})}.items():
-            if SECRET.search(variable) and value and not str(value).startswith("/"):
-                found.append(f"{name}: {variable} holds a secret")
-    database = content["services"]["postgres"]
+            broken["does not say how it is"] = not ("healthcheck" in service or stage.has_health)
+            broken["does not come back"] = service.get("restart") != "unless-stopped"
+        found += [f"{name} {fault}" for fault, is_so in broken.items() if is_so]
+    return found + database_faults(content)
+
+
+def database_faults(content: Content) -> list[str]:
+    """Return where the database, what asks after it and what uses it do not go together."""
+    database, user = content["services"]["postgres"], content["services"]["dashboards"]
     asked = " ".join(database["healthcheck"]["test"])
-    if not {'--username "$POSTGRES_USER"', '--dbname "$POSTGRES_DB"'} <= set(re.findall(r'--\w+ "\$\w+"', asked)):
-        found.append("the database is asked as somebody else than its user")
-    for variable in ("POSTGRES_USER", "POSTGRES_DB"):
-        if database["environment"][variable] != content["services"]["dashboards"]["environment"][variable]:
-            found.append(f"{variable} differs between the database and the dashboards")
-    if not content["networks"]["inside"].get("internal"):
-        found.append("the database is not apart")
-    return found
+    broken = {
+        "the database is asked as somebody else than its user": not all(
+            words in asked for words in ('--username "$POSTGRES_USER"', '--dbname "$POSTGRES_DB"')
+        ),
+        "the dashboards come to the database as somebody else": any(
+            database["environment"][variable] != user["environment"][variable]
+            for variable in ("POSTGRES_USER", "POSTGRES_DB")
+        ),
+        "the database is not apart": not content["networks"]["inside"].get("internal"),
+    }
+    return [fault for fault, is_so in broken.items() if is_so]
+
+
+def is_root(user: str | None) -> bool:
+    """Tell whether a container's user is root; nobody named means root."""
+    return not user or user.split(":")[0] in ("0", "root")
 
 
 def test_the_compose_file_keeps_its_rules() -> None:
@@ -86,8 +94,8 @@ def _set(service: str, key: str, value: object) -> Callable[[Content], None]:
         (_set("dashboards", "restart", "no"), "come back"),
         (_set("api", "ports", ["8089:8089"]), "other machines"),
         (_set("dashboards", "volumes", ["warehouse:/warehouse"]), "write the warehouse"),
-        (lambda c: c["services"]["postgres"]["environment"].update(POSTGRES_PASSWORD="word"), "holds a secret"),
-        (lambda c: c["services"]["postgres"]["environment"].update(POSTGRES_USER="admin"), "POSTGRES_USER differs"),
+        (lambda c: c["services"]["postgres"]["environment"].update({"POSTGRES_PASSWORD": "word"}), "holds a secret"),
+        (lambda c: c["services"]["postgres"]["environment"].update(POSTGRES_USER="admin"), "come to the database"),
         (
             lambda c: c["services"]["postgres"]["healthcheck"].update(test=["CMD-SHELL", "pg_isready -U postgres"]),
             "somebody else",
@@ -124,7 +132,7 @@ def test_an_image_gets_what_it_needs_and_what_may_reach_it(name: str) -> None:
         for source in sources:
             assert (ROOT / source).exists(), f"{source} is copied and is not there"
             assert any(Path(source).match(entry) for entry in allowed), (
-                f"{source} is kept out by Dockerfile.dockerignore"
+                f"{source} is kept out of every image"
             )
 
 
