@@ -7,6 +7,8 @@ Copy or link this file into Airflow's folder of DAGs, and set in Airflow's envir
 
 RETENTION_WAREHOUSE
     Folder of this project, with its environment (``make warehouse`` has made it).
+RETENTION_PYTHON
+    Python of the pipeline's environment, where it is not the project's ``.venv``.
 RAW_DIR, WAREHOUSE_DIR
     As everywhere, where they are not the defaults.
 RETENTION_EXTRACT, RETENTION_ALERTS
@@ -17,12 +19,13 @@ RETENTION_EXTRACT, RETENTION_ALERTS
 import os
 import shlex
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, chain
 
-PROJECT = os.environ.get("RETENTION_WAREHOUSE") or os.path.expanduser("~/retention-warehouse")
-PYTHON = os.environ.get("RETENTION_PYTHON") or os.path.join(PROJECT, ".venv", "bin", "python")
+PROJECT = Path(os.environ.get("RETENTION_WAREHOUSE") or "~/retention-warehouse").expanduser()
+PYTHON = os.environ.get("RETENTION_PYTHON") or str(PROJECT / ".venv" / "bin" / "python")
 # What the pipeline says when another run is at work: that run does the work, and this one is no failure.
 BUSY = 5
 COMMANDS = {
@@ -45,7 +48,7 @@ with DAG(
         *(
             # the blank keeps Airflow from taking a command that ends in .sh for a template's file
             BashOperator(
-                task_id=task, bash_command=f"{command} ", cwd=PROJECT, append_env=True, skip_on_exit_code=BUSY
+                task_id=task, bash_command=f"{command} ", cwd=str(PROJECT), append_env=True, skip_on_exit_code=BUSY
             )
             for task, command in COMMANDS.items()
             if command

@@ -131,9 +131,7 @@ def test_an_image_gets_what_it_needs_and_what_may_reach_it(name: str) -> None:
     for sources, _ in dockerfile()[name].copies:
         for source in sources:
             assert (ROOT / source).exists(), f"{source} is copied and is not there"
-            assert any(Path(source).match(entry) for entry in allowed), (
-                f"{source} is kept out of every image"
-            )
+            assert any(Path(source).match(entry) for entry in allowed), f"{source} is kept out of every image"
 
 
 def test_every_folder_of_tests_in_sql_is_in_the_pipeline_s_image() -> None:

@@ -1,8 +1,9 @@
-"""What an earlier version made is taken over: its warehouse, its record of runs, and what people made in its dashboards."""
+"""What an earlier version made is taken over: warehouse, record of runs, and what people made in its dashboards."""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class Dashboards:
         )
 
     def start(self) -> Person:
-        """Start them and come in as the administrator, with the password that is written where this version writes it."""
+        """Start them and come in as the administrator, by the password that lies where this version puts it."""
         started = self.command("start")
         assert started.returncode == 0, started.stdout[-3000:] + started.stderr[-6000:]
         (word,) = self.warehouse.parent.glob("*superset*/admin_password")
@@ -128,10 +129,14 @@ def make_own(admin: Person) -> tuple[str, str]:
         "viz_type": "table",
         "datasource_id": dataset["id"],
         "datasource_type": "table",
-        "params": '{"viz_type": "table", "query_mode": "raw", "all_columns": ["customer_id"], "row_limit": 10}',
-        "query_context": (
-            '{"datasource": {"id": %d, "type": "table"}, "force": false, "queries": [{"columns": ["customer_id"], '
-            '"row_limit": 10}], "result_format": "json", "result_type": "full"}' % dataset["id"]
+        "params": json.dumps({"viz_type": "table", "query_mode": "raw", "all_columns": ["customer_id"]}),
+        "query_context": json.dumps(
+            {
+                "datasource": {"id": dataset["id"], "type": "table"},
+                "queries": [{"columns": ["customer_id"], "row_limit": 10}],
+                "result_format": "json",
+                "result_type": "full",
+            }
         ),
     }
     dashboard = {"dashboard_title": "A dashboard of my own"}
