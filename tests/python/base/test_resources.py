@@ -77,7 +77,7 @@ def test_a_build_with_pressed_ids_is_the_same_build(demo_raw: Path, published_wa
         "WAREHOUSE_DIR": str(tmp_path),
         "DBT_TARGET_PATH": str(tmp_path / "dbt-target"),
         "DBT_LOG_PATH": str(tmp_path / "dbt-logs"),
-        "PRESS_IDS": "yes",
+        "COMPRESS_IDS": "yes",
     }
     dbt = str(Path(sys.executable).with_name("dbt"))
     command = [dbt, "--quiet", "build", "--select", "+fct_orders", "--exclude-resource-type", "unit_test", "test"]

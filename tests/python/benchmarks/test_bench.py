@@ -29,10 +29,12 @@ from benchmarks.bench import (
 )
 from benchmarks.equality import TABLES, check_equal
 from benchmarks.measuring import Figures, OutOfMemoryError, measure
-from benchmarks.queries import dashboard_queries, readme_queries
+from benchmarks.queries import dashboard_queries, pasted_queries
 from benchmarks.report import STEPS, render
 from pipeline.base import paths
 from pipeline.base.errors import BuildError
+
+pytestmark = pytest.mark.long
 
 ORDERS = 400
 
@@ -69,7 +71,7 @@ def test_the_report_shows_every_step_ratio_and_group_of_queries(measured: Size) 
 def test_there_is_a_query_for_every_chart_and_question() -> None:
     charts = list((paths.PROJECT / "superset" / "assets").glob("*/charts/*.yaml"))
     assert sum(len(queries) for queries in dashboard_queries().values()) == len(charts) > 0
-    assert len(readme_queries()) > 10
+    assert len(pasted_queries()) > 10
 
 
 @pytest.mark.parametrize("table", TABLES)

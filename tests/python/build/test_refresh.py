@@ -257,6 +257,7 @@ def test_a_refreshed_warehouse_is_that_of_a_full_build(tmp_path: Path) -> None:
     assert published_file(refreshed).resolve() == before
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_real_files_month_by_month_are_the_real_files(olist_raw: Path, tmp_path: Path) -> None:
     """Each month end sends what became known since the one before: new orders, and earlier ones with new stamps."""

@@ -12,6 +12,8 @@ import pytest
 from builds import build_warehouse, published_file
 from spark_cluster import WORKERS, Cluster, spark_python, standalone_cluster
 
+pytestmark = pytest.mark.long
+
 # A small shop in the normal run; the long run is SPARK_ORDERS=1000000: 39 minutes on two cores.
 SMALL = 600
 ORDERS = int(os.environ.get("SPARK_ORDERS", SMALL))

@@ -13,7 +13,7 @@ import requests
 from services import find, nginx, postgresql, redis_server
 from superset_process import Person, Server, free_port, run_in_superset, superset_python
 
-pytestmark = pytest.mark.superset
+pytestmark = [pytest.mark.superset, pytest.mark.long]
 
 WORKERS = 3
 

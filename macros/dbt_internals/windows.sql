@@ -3,7 +3,8 @@
     DBT_ENV_CUSTOM_ENV_REFRESH_FROM_MONTH names the first month ('2018-09') whose raw rows have changed. Rows before it stay as
     they are, rows from it on are deleted and built again. Without the variable, or where there is no table yet, such a model is
     an ordinary table. The month is needed when models run, never when they are parsed: a variable of that prefix dbt reads at
-    run time, after any other kind it would parse these models, and what hangs on them, anew for every month.
+    run time, after any other kind it would parse these models, and what hangs on them, again for every month. With DBT_PLAIN=1
+    the pipeline names no month and builds everything. Without it: every refresh is a whole build.
 #}
 {% macro window_start() -%}
     {{ return(dbt_metadata_envs.get('REFRESH_FROM_MONTH', '')) }}
