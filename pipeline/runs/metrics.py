@@ -6,7 +6,6 @@ Times are given as moments, not ages: an age would stand still where no run rene
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections import Counter
@@ -26,7 +25,6 @@ from pipeline.base.errors import PipelineError
 from pipeline.runs import history
 from pipeline.runs.usage import MEGABYTE, folder_mb
 
-FILE_VARIABLE = "METRICS_FILE"
 PREFIX = "retention_"
 # A run that finds nothing to do leaves no record, so these are carried from file to file, by step.
 OF_THE_LAST_RUN = {
@@ -51,12 +49,6 @@ PUBLISHED_FIGURES = {
         "SELECT roc_auc FROM marts.churn_model_metrics WHERE is_shipped ORDER BY cutoff_date DESC LIMIT 1",
     ),
 }
-
-
-def metrics_file() -> Path:
-    """Return the file that Prometheus' node exporter reads: ``METRICS_FILE``, else in the warehouse folder."""
-    named = os.environ.get(FILE_VARIABLE)
-    return Path(named).expanduser().resolve() if named else paths.warehouse_dir() / "metrics.prom"
 
 
 @contextmanager
@@ -98,7 +90,7 @@ def write_metrics(step: str, exit_code: int, seconds: float) -> None:
     OSError
         The file cannot be written.
     """
-    file, figures = metrics_file(), _Figures()
+    file, figures = paths.metrics_file(), _Figures()
     _add_last_runs(figures, file, step, exit_code, seconds)
     _add_record(figures)
     _add_disk(figures)
