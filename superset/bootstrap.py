@@ -41,6 +41,7 @@ SERVER_SETTINGS = (
     "SUPERSET_THREADS",
     "SUPERSET_TILES_URL",
     "SUPERSET_WORKERS",
+    "SUPERSET_WORKER_MEMORY",
 )
 PASSWORD_FILE = "admin_password"  # noqa: S105  (a file's name)
 SECRET_KEY_FILE, SECRET_KEY_BYTES = "secret_key", 48
@@ -177,8 +178,10 @@ def _import_assets(manager: Any, tables: dict[str, catalogue.Table]) -> str:
     with override_user(manager.find_user(username=ADMIN_USER)):
         ImportAssetsCommand(dict(compiled.files)).run()
         removed = _remove_stale(compiled.uuids)
-    database = db.session.query(Database).filter_by(uuid=bundle.identity("database", bundle.DATABASE)).one()
-    known = roles.define(manager, database)
+    databases = [
+        db.session.query(Database).filter_by(uuid=bundle.identity("database", name)).one() for name in bundle.DATABASES
+    ]
+    known = roles.define(manager, databases)
     public = manager.find_role("Public") if settings.is_public() else None
     for dashboard in compiled.dashboards:
         record = db.session.query(Dashboard).filter_by(uuid=dashboard.uuid).one()

@@ -77,15 +77,16 @@ def _set(manager: Any, name: str, permissions: list[Any]) -> Any:
     return role
 
 
-def define(manager: Any, database: Any) -> dict[str, Any]:
+def define(manager: Any, databases: list[Any]) -> dict[str, Any]:
     """Create the roles, or put them back to what is written here.
 
     Parameters
     ----------
     manager
         Superset's security manager.
-    database
-        Superset's record of the warehouse.
+    databases
+        Superset's records of the published files. Only analysts may ask them directly; others see their tables through
+        the dashboards that are open to them.
     """
     analyst = [
         permission
@@ -94,7 +95,7 @@ def define(manager: Any, database: Any) -> dict[str, Any]:
         # A file that is uploaded has no place to go, and the examples of other people's data none here.
         if permission.permission.name not in ("can_upload", "can_import_", "can_set_embedded")
     ]
-    analyst.append(manager.add_permission_view_menu("database_access", database.perm))
+    analyst += [manager.add_permission_view_menu("database_access", one.perm) for one in databases]
     return {
         STAKEHOLDER: _set(manager, STAKEHOLDER, _named(manager, LOOK)),
         MARKETING: _set(manager, MARKETING, _named(manager, TAKE)),

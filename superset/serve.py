@@ -20,6 +20,7 @@ from pathlib import Path
 
 import basemap
 import bootstrap
+import bounds
 import duckdb
 import roles
 import settings
@@ -203,7 +204,7 @@ def _start(wait_seconds: float) -> int:
 
 
 def _need_warehouse() -> None:
-    if not warehouse.build_file().exists():
+    if not warehouse.STAKEHOLDERS.file().exists():
         raise settings.SettingError(f"no published warehouse in {settings.warehouse_dir()}: run `make warehouse` first")
 
 
@@ -218,7 +219,7 @@ def _launch(port: int, code: str, wait_seconds: float) -> int:
         *("--worker-class", "gthread"),
         *("--threads", os.environ.get("SUPERSET_THREADS") or "8"),
         # Longer than the longest query: a worker is only killed when it hangs.
-        *("--timeout", str(int(warehouse.QUERY_SECONDS) + 60)),
+        *("--timeout", str(int(bounds.QUERY_SECONDS) + 60)),
         *("--graceful-timeout", str(GRACE_SECONDS)),
         # The longest that gunicorn knows besides "any": Superset puts filter states into addresses.
         *("--limit-request-line", "8190"),
@@ -226,6 +227,7 @@ def _launch(port: int, code: str, wait_seconds: float) -> int:
         *("--chdir", str(settings.home())),
         # Warnings are about requests that make no sense, as many as somebody cares to send.
         *("--log-level", "error"),
+        *("--config", str(settings.ROOM / "bounds.py")),
     ]
     started = time.monotonic()
     with (settings.home() / ALIVE_FILE).open("a") as alive, log.open("ab") as out:

@@ -12,7 +12,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import basemap
+import bounds
 import corrections
+import guards
 import metadata
 import palette
 import sessions
@@ -63,8 +65,9 @@ RATELIMIT_APPLICATION = None
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for it)
-    """Put a few things of Superset's right before the first request."""
+    """Put right before the first request: who may guess passwords, what may be asked, two first statements at once."""
     _limit_attempts(app)
+    guards.install(app)
     corrections.install(app)
     # Celery binds its tasks at their first use; of two first statements at the same moment one finds them half bound.
     import superset.sql_lab  # noqa: F401
@@ -148,8 +151,8 @@ FILTER_STATE_CACHE_CONFIG = _cache("filters", 90 * _DAY)
 EXPLORE_FORM_DATA_CACHE_CONFIG = _cache("explore", 7 * _DAY)
 
 # --- queries
-SQLLAB_TIMEOUT = int(warehouse.QUERY_SECONDS)
-SUPERSET_WEBSERVER_TIMEOUT = int(warehouse.QUERY_SECONDS) + 10
+SQLLAB_TIMEOUT = int(bounds.QUERY_SECONDS)
+SUPERSET_WEBSERVER_TIMEOUT = int(bounds.QUERY_SECONDS) + 10
 ROW_LIMIT = 50_000
 SQL_MAX_ROW = 100_000
 
