@@ -75,4 +75,4 @@ final as (
 
 )
 
-select * from final
+select * from final {{ unless_dry_run() }}

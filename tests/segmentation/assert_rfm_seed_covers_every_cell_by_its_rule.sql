@@ -108,4 +108,4 @@ final as (
 
 )
 
-select * from final
+select * from final {{ unless_dry_run() }}
