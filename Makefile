@@ -114,7 +114,7 @@ requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/warehouse-superset data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
