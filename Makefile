@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long warehouse refresh status backup restore score demo superset stop bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh status backup restore score demo superset stop api model bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -77,6 +77,14 @@ superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards o
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
 
+api: $(VENV)/.installed ## serve what is published, and the models, to programs on http://localhost:8089 (API_PORT); prints the keys once
+	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m pipeline warehouse --if-absent
+	@$(PIPELINE) -m api
+
+model: $(VENV)/.installed ## learn from a table with a label: TABLE=file.csv LABEL=Churn; into data/models, served by make api
+	@$(PIPELINE) -m scoring.table "$(TABLE)" --label "$(LABEL)" $(MODEL)
+
 bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--large --part rivals": ten million orders, one half of it)
 	@.venv/bin/python -m benchmarks $(BENCH)
 
@@ -95,18 +103,18 @@ lint: .venv/.installed ## who may read whom (rooms and models), ruff, mypy and s
 	@.venv/bin/python -m pytest -q -p no:cacheprovider tests/python/house
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks tests/python
+	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api tests/python
 	@.venv/bin/mypy superset/*.py
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
-	@cd requirements && for name in uv pipeline checks superset spark bench; do \
+	@cd requirements && for name in uv pipeline checks superset spark bench airflow; do \
 		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
@@ -124,6 +132,9 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 .venv-spark/.installed: requirements/spark.txt | .venv-uv/.installed
 	@java -version >/dev/null 2>&1 || { echo "error: Spark needs Java 17 or newer, and there is no java on PATH. On Debian: apt-get install openjdk-17-jre-headless" >&2; exit 1; }
 	@$(call install,.venv-spark,requirements/spark.txt)
+
+.venv-airflow/.installed: requirements/airflow.txt | .venv-uv/.installed
+	@$(call install,.venv-airflow,requirements/airflow.txt)
 
 .venv-bench/.installed: requirements/bench.txt | .venv-uv/.installed
 	@$(call install,.venv-bench,requirements/bench.txt)

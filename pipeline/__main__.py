@@ -178,8 +178,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_recorded(step: Step, options: argparse.Namespace) -> None:
     from pipeline.runs.history import recorded
+    from pipeline.runs.metrics import measured
 
-    with recorded(options.step):
+    with measured(options.step), recorded(options.step):
         run_until_stopped(lambda: _run(step, options))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 import duckdb
@@ -81,25 +81,25 @@ def refuse_expressions(query: dict[str, Any], columns: set[str], metrics: set[st
         refuse(NAMES_ONLY)
 
 
-def tables_in(sql: str) -> set[str]:
+@lru_cache(maxsize=2048)
+def tables_in(sql: str) -> frozenset[str]:
     """Return the tables that a statement reads, as DuckDB writes their names."""
     if not hasattr(_parser, "connection"):
         _parser.connection = duckdb.connect(config={"enable_external_access": False})
     found = _parser.connection.get_table_names(sql, qualified=True)
-    return {name.split(" AS ")[0] for name in found}
+    return frozenset(name.split(" AS ")[0] for name in found)
 
 
-def own_tables(dataset: Any) -> set[str]:
+def own_tables(dataset: Any) -> frozenset[str]:
     """Return the tables that a dataset and its saved expressions read."""
-    quote = duckdb_quote
-    own = tables_in(dataset.sql or f"select 1 from {quote(dataset.schema)}.{quote(dataset.table_name)}")
+    own = tables_in(dataset.sql or f"select 1 from {in_quotes(dataset.schema)}.{in_quotes(dataset.table_name)}")
     for saved in [*dataset.columns, *dataset.metrics]:
         if saved.expression and "from" in saved.expression.lower():
             own |= tables_in(f"select {saved.expression}")
     return own
 
 
-def duckdb_quote(name: str) -> str:
+def in_quotes(name: str) -> str:
     """Return a name in quotes."""
     return '"' + name.replace('"', '""') + '"'
 
@@ -109,7 +109,7 @@ def refuse_tables(sql: str, dataset: Any) -> None:
     try:
         foreign = tables_in(sql) - own_tables(dataset)
     except duckdb.Error:
-        foreign = {"a statement that cannot be read"}
+        foreign = frozenset({"a statement that cannot be read"})
     if foreign:
         refuse(NAMES_ONLY)
 

@@ -137,6 +137,17 @@ def current_link() -> Path:
     return warehouse_dir() / "current"
 
 
+def models_dir() -> Path:
+    """Folder of the models learned from labelled tables (``MODELS_DIR``), one folder each."""
+    return Path(os.environ.get("MODELS_DIR") or PROJECT / "data/models").expanduser().resolve()
+
+
+def metrics_file() -> Path:
+    """File of the figures for Prometheus: ``METRICS_FILE``, else in the warehouse folder."""
+    named = os.environ.get("METRICS_FILE")
+    return Path(named).expanduser().resolve() if named else warehouse_dir() / "metrics.prom"
+
+
 def target_dir() -> Path:
     """Folder of dbt's artefacts (``DBT_TARGET_PATH``)."""
     return Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target").resolve()
