@@ -35,11 +35,11 @@ SECRET_WORDS = ("secret", "key", "password")
 def places() -> dict[str, Path]:
     """Return the folders that a backup is of, by the name they have in it."""
     warehouse = paths.warehouse_dir().resolve()
-    data = warehouse.parent
+    superset = warehouse.with_name(f"{warehouse.name}-superset")
     return {
         "warehouse": paths.warehouse_dir(),
-        "campaigns": Path(os.environ.get("CAMPAIGNS_DIR") or data / "campaigns").expanduser().resolve(),
-        "superset": Path(os.environ.get("SUPERSET_HOME") or data / f"{warehouse.name}-superset").expanduser().resolve(),
+        "campaigns": Path(os.environ.get("CAMPAIGNS_DIR") or warehouse.parent / "campaigns").expanduser().resolve(),
+        "superset": Path(os.environ.get("SUPERSET_HOME") or superset).expanduser().resolve(),
     }
 
 

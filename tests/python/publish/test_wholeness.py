@@ -148,7 +148,7 @@ def test_a_backup_restored_into_another_folder_is_the_same_warehouse(
 ) -> None:
     monkeypatch.setenv("RAW_DIR", str(raw))
     monkeypatch.setenv("WAREHOUSE_DIR", str(warehouse))
-    superset, campaigns = tmp_path / "superset", tmp_path / "campaigns" / "spring"
+    superset, campaigns = tmp_path / "warehouse-superset", tmp_path / "campaigns" / "spring"
     superset.mkdir()
     campaigns.mkdir(parents=True)
     (campaigns / "members.csv").write_text("person,group\n1,treated\n")
@@ -172,9 +172,9 @@ def test_a_backup_restored_into_another_folder_is_the_same_warehouse(
     ]
     assert landed[0] == landed[1]
     assert (there / "campaigns" / "spring" / "members.csv").read_text() == (campaigns / "members.csv").read_text()
-    assert (there / "superset" / "secret_key").read_text() == "nobody may see this"
-    assert not (there / "superset" / "superset.log").exists()
-    with sqlite3.connect(there / "superset" / "metadata.db") as metadata:
+    assert (there / "warehouse-superset" / "secret_key").read_text() == "nobody may see this"
+    assert not (there / "warehouse-superset" / "superset.log").exists()
+    with sqlite3.connect(there / "warehouse-superset" / "metadata.db") as metadata:
         assert metadata.execute("SELECT title FROM dashboards").fetchall() == [("my own",)]
     # the same files, code and settings: there is nothing to do
     assert "nothing new" in run(raw, there / "warehouse", "refresh", "--no-score").stderr
