@@ -243,10 +243,10 @@ def _columns_of(coding: Coding, shares: Floats) -> list[Floats]:
 
 def candidates(random_state: int, rows: int) -> list[Candidate]:
     """Return all candidates for a table of so many rows, simplest first."""
-    large = rows > 20_000
-    alone = Boosting(False, 0.1, 8, 10, 1.0, 250, random_state)
-    calm = Boosting(True, 0.1, 8, 20 if large else 5, 3.0, 300, random_state)
-    keen = Boosting(True, 0.1, 24, 20 if large else 2, 0.3, 300, random_state)
+    large, few = rows > 20_000, rows < 2_000
+    alone = Boosting(False, 0.1, 8, 10, 1.0, 120 if few else 250, random_state)
+    calm = Boosting(True, 0.1, 8, 20 if large else 5, 3.0, 120 if few else 300, random_state)
+    keen = Boosting(True, 0.1, 24, 20 if large else 2, 0.3, 120 if few else 300, random_state)
     return [
         Candidate("logistic", 0, "inverse penalty 0.3", Logistic(0.3).fit),
         Candidate("boosted", 1, "trees of one feature, 8 leaves", alone.fit, is_staged=True),
