@@ -1,6 +1,10 @@
 with calendar as (
 
-    select hidden_from from {{ ref('int_shop_calendar') }}
+    select
+        hidden_from,
+        orders_hidden_from,
+        later_orders
+    from {{ ref('int_shop_calendar') }}
 
 ),
 
@@ -45,7 +49,14 @@ raw_orders as (
     from {{ source('olist', 'orders') }} as orders
     left join {{ source('olist', 'customers') }} as customers on orders.customer_id = customers.customer_id
     cross join calendar
-    where orders.order_purchase_timestamp < calendar.hidden_from
+    where orders.order_purchase_timestamp < calendar.orders_hidden_from
+
+),
+
+landed_orders as (
+
+    select count(*) as order_rows
+    from {{ source('olist', 'orders') }}
 
 ),
 
@@ -126,6 +137,14 @@ fct_orders as (
             sum(case when is_valid_order and seller_count = 1 then item_value end), 0
         ) as valid_single_seller_value
     from {{ ref('fct_orders') }}
+
+),
+
+seen_and_later_orders as (
+
+    select fct_orders.order_rows + calendar.later_orders as order_rows
+    from fct_orders
+    cross join calendar
 
 ),
 
