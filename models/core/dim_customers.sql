@@ -58,16 +58,16 @@ last_order_ids as (
 final as (
 
     select
-        cast(people.customer_id as string) as customer_id,
+        people.customer_id,
         cast(last_orders.customer_zip_code_prefix as string) as zip_code_prefix,
         cast(last_orders.customer_city as string) as city,
         cast(last_orders.customer_state as string) as state,
-        cast(states.state_name as string) as state_name,
+        states.state_name,
         cast(last_orders.customer_region as string) as region,
-        cast(zip_locations.latitude as double) as latitude,
-        cast(zip_locations.longitude as double) as longitude,
-        cast(people.first_order_at as timestamp) as first_order_at,
-        cast(people.last_order_at as timestamp) as last_order_at,
+        zip_locations.latitude,
+        zip_locations.longitude,
+        people.first_order_at,
+        people.last_order_at,
         cast(people.order_count as integer) as order_count,
         cast(people.valid_order_count as integer) as valid_order_count,
         cast(people.occasion_count as integer) as occasion_count,

@@ -41,10 +41,10 @@ all_parameters as (
 final as (
 
     select
-        cast(name as string) as name,
-        cast(value as string) as value,
-        cast(unit as string) as unit,
-        cast(description as string) as description
+        name,
+        value,
+        unit,
+        description
     from all_parameters
 
 )

@@ -259,12 +259,12 @@ counted as (
 final as (
 
     select
-        cast(source_table as string) as source_table,
-        cast(anomaly as string) as anomaly,
+        source_table,
+        anomaly,
         cast(coalesce(row_count, 0) as bigint) as row_count,
         cast(coalesce(checked_rows, 0) as bigint) as checked_rows,
         {{ ratio('coalesce(row_count, 0)', 'checked_rows') }} as row_share,
-        cast(handled_by as string) as handled_by
+        handled_by
     from counted
 
 )

@@ -183,9 +183,9 @@ compared as (
 final as (
 
     select
-        cast(check_number as integer) as check_number,
-        cast(step as string) as step,
-        cast(check_name as string) as check_name,
+        check_number,
+        step,
+        check_name,
         cast(expected as decimal(18, 2)) as expected,
         cast(actual as decimal(18, 2)) as actual,
         cast(actual - expected as decimal(18, 2)) as difference,

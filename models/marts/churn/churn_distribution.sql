@@ -47,7 +47,7 @@ final as (
         customer_state_name,
         customer_region,
         horizon_days,
-        cast(customers as bigint) as customers,
+        customers,
         cast(value_at_risk as decimal(18, 2)) as value_at_risk
     from summed
 

@@ -198,7 +198,7 @@ final as (
             when snapshots.has_other_orders then past_deliveries.open_delivery_count > 0
             else coalesce(last_orders.delivered_date >= snapshots.cutoff_date, true)
         end as has_open_delivery,
-        cast(past_reviews.last_review_score as integer) as last_review_score,
+        past_reviews.last_review_score,
         {{ ratio('past_reviews.total_review_score', 'past_reviews.review_count') }} as mean_review_score,
         cast(coalesce(past_reviews.review_count, 0) as integer) as review_count,
         coalesce(past_reviews.last_order_review_count, 0) = 0 as is_last_review_missing,

@@ -61,7 +61,7 @@ final as (
         reason_topic,
         direction,
         horizon_days,
-        cast(customers as bigint) as customers,
+        customers,
         cast(first_reason_customers as bigint) as first_reason_customers,
         {{ ratio('total_contribution', 'customers') }} as mean_contribution
     from summed

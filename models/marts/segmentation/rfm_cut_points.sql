@@ -89,7 +89,7 @@ final as (
 
     select
         axis,
-        cast(score as integer) as score,
+        score,
         lower_bound,
         upper_bound,
         case axis
