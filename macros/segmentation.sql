@@ -77,6 +77,17 @@
     end
 {%- endmacro %}
 
+{#- Two-sided p-value of a standard normal score, to seven decimals: Abramowitz and Stegun (1964), formula 26.2.17. No engine here has the
+    error function. -#}
+{% macro two_sided_normal(z) -%}
+    {%- set t = '(1e0 / (1 + 0.2316419e0 * abs(' ~ z ~ ')))' -%}
+    2 * exp(-{{ z }} * {{ z }} / 2e0) / sqrt(2 * pi()) * {{ t }} * (
+        0.319381530e0 + {{ t }} * (-0.356563782e0 + {{ t }} * (1.781477937e0 + {{ t }} * (
+            -1.821255978e0 + {{ t }} * 1.330274429e0
+        )))
+    )
+{%- endmacro %}
+
 {#- Bound of the 95 % Wilson score interval of a proportion; side is '-' or '+'. 1.959963984540054 is the normal quantile at 0.975. -#}
 {% macro wilson_bound(successes, trials, side) -%}
     {%- set z = '1.959963984540054e0' -%}
