@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
+from recompute.orders import day_the_data_ends
 from recompute.raw import Raw, stamps
+
+
+def without_later_orders(raw: Raw) -> Raw:
+    """Leave out the orders after the day the data ends, with their rows in the other tables."""
+    if raw.orders.empty:
+        return raw
+    purchases = stamps(raw.orders, "order_purchase_timestamp")
+    orders = raw.orders[purchases < day_the_data_ends(purchases)]
+    return replace(
+        raw,
+        orders=orders,
+        items=raw.items[raw.items["order_id"].isin(orders["order_id"])],
+        payments=raw.payments[raw.payments["order_id"].isin(orders["order_id"])],
+        reviews=raw.reviews[raw.reviews["order_id"].isin(orders["order_id"])],
+    )
 
 
 def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
