@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test warehouse refresh status score demo superset stop bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh status score demo superset stop api model bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -41,7 +41,10 @@ up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there i
 	@$(SUPERSET) superset/serve.py start
 
 test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
-	@.venv/bin/python -m pytest $(PYTEST)
+	@.venv/bin/python -m pytest $(PYTEST) -m "not long"
+
+test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed ## what takes longer than a person waits: Spark, kills by the dozen, months of real files
+	@.venv/bin/python -m pytest $(PYTEST) -m long
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
@@ -68,6 +71,14 @@ superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards o
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
 
+api: $(VENV)/.installed ## serve what is published, and the models, to programs on http://localhost:8089 (API_PORT); prints the keys once
+	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
+	@$(PIPELINE) -m pipeline warehouse --if-absent
+	@$(PIPELINE) -m api
+
+model: $(VENV)/.installed ## learn from a table with a label: TABLE=file.csv LABEL=Churn; into data/models, served by make api
+	@$(PIPELINE) -m scoring.table "$(TABLE)" --label "$(LABEL)" $(MODEL)
+
 bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--large --part rivals": ten million orders, one half of it)
 	@.venv/bin/python -m benchmarks $(BENCH)
 
@@ -81,11 +92,12 @@ docs: .venv/.installed ## build the dbt documentation site into target/
 	@.venv/bin/python -m pipeline warehouse --if-absent
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
 
-lint: .venv/.installed ## which room imports which, ruff, mypy and sqlfluff
-	@.venv/bin/lint-imports --no-cache
+lint: .venv/.installed ## who may read whom (rooms and models), ruff, mypy and sqlfluff
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
+	@.venv/bin/python -m pytest -q -p no:cacheprovider tests/python/house
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks tests/python
+	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api tests/python
 	@.venv/bin/mypy superset/*.py
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 

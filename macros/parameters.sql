@@ -1,6 +1,6 @@
 {#
     Unit and description of every var of dbt_project.yml, once, for the mart `parameters`. A var missing here fails
-    tests/python/test_parameters.py; a name here that is no var fails to compile.
+    tests/python/models/test_parameters.py; a name here that is no var fails to compile.
 #}
 {% macro parameter_definitions() -%}
     {{ return([

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.base import paths
 from pipeline.base.console import say
+from pipeline.base.errors import DamagedBuildError, PipelineError
 from pipeline.base.outcome import exit_code_of, run_until_stopped
 
 # What a step imports it imports when it runs: dbt alone takes two seconds.
@@ -55,21 +56,30 @@ def _warehouse(options: argparse.Namespace) -> None:
 
 
 def _refresh(options: argparse.Namespace) -> None:
-    from pipeline.build.build import refresh
+    from pipeline.build.build import build_all, refresh
     from pipeline.publish.publish import is_current, publish
 
-    if is_current(options.vars, with_scores=not options.no_score):
+    with_scores = not options.no_score
+    if is_current(options.vars, with_scores=with_scores):
         say("  refresh: nothing new (raw files, code and settings are those of the published build)")
         return
     say(f"  raw files from {paths.raw_dir()}")
-    refresh(options.vars, with_scores=not options.no_score)
-    publish(options.vars, with_scores=not options.no_score)
+    try:
+        refresh(options.vars, with_scores=with_scores)
+        publish(options.vars, with_scores=with_scores)
+    except DamagedBuildError:
+        say("  the build file is damaged: everything is built again from the landing")
+        build_all(options.vars, with_scores=with_scores)
+        publish(options.vars, with_scores=with_scores)
 
 
 def _status(_: argparse.Namespace) -> None:
     from pipeline.status import status
 
-    print("\n".join(status()))
+    lines, fault = status()
+    print("\n".join(lines))
+    if fault:
+        raise PipelineError(fault)
 
 
 @dataclass(frozen=True)
@@ -147,20 +157,21 @@ def _run_recorded(step: Step, options: argparse.Namespace) -> None:
     from pipeline.runs.history import recorded
 
     with recorded(options.step):
-        _run(step, options)
+        run_until_stopped(lambda: _run(step, options))
 
 
 def _run(step: Step, options: argparse.Namespace) -> None:
+    if "--vars" in step.options:
+        from pipeline.base.settings import project_vars
+
+        project_vars(options.vars)  # a setting that cannot be meant stops the run before anything is read
     if not step.is_exclusive:
-        run_until_stopped(lambda: step.body(options))
+        step.body(options)
         return
     from pipeline.base.locking import exclusive
 
-    def in_turn() -> None:
-        with exclusive(paths.warehouse_dir(), wait=not options.no_wait):
-            step.body(options)
-
-    run_until_stopped(in_turn)
+    with exclusive(paths.warehouse_dir(), wait=not options.no_wait):
+        step.body(options)
 
 
 if __name__ == "__main__":

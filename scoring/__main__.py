@@ -9,7 +9,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, time
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -18,6 +17,9 @@ import pyarrow as pa
 
 from pipeline.base import paths
 from pipeline.base.console import say, step
+from pipeline.base.errors import StoppedByHand
+from pipeline.base.files import write_whole
+from pipeline.base.outcome import run_until_stopped
 from scoring import clusters, model_card
 from scoring.effects import feature_effects
 from scoring.features import from_arrow
@@ -37,17 +39,23 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 4 when there is nothing to score from.
+        0, 4 when there is nothing to score from, or 130 when stopped by hand.
     """
     options = _parser().parse_args(arguments)
     _count_cores()
     try:
-        with Store(paths.build_file(), read_only=options.evaluate_only) as store:
-            _score(store, options)
+        run_until_stopped(lambda: _open_and_score(options))
     except NoFeaturesError as error:
         print(f"error: {error}", file=sys.stderr)
         return 4
+    except StoppedByHand as stopped:
+        return stopped.exit_code
     return 0
+
+
+def _open_and_score(options: argparse.Namespace) -> None:
+    with Store(paths.build_file(), read_only=options.evaluate_only) as store:
+        _score(store, options)
 
 
 def _count_cores() -> None:
@@ -120,7 +128,7 @@ def _score(store: Store, options: argparse.Namespace) -> None:
     for message in run.outcome.messages:
         say(f"  scoring: {message}")
     card = paths.warehouse_dir() / "model_card.md"
-    _write(card, model_card.render(run.outcome, frame.customers.get(frame.as_of_date, 0)))
+    write_whole(card, model_card.render(run.outcome, frame.customers.get(frame.as_of_date, 0)))
 
 
 def _write_tables(store: Store, outcome: Outcome, settings: dict[str, float]) -> None:
@@ -273,12 +281,6 @@ def _scores(store: Store, frame: Frame, shipped: ShippedModel) -> Iterator[pa.Ta
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"    {text:<70}", end="\r", file=sys.stderr, flush=True)
-
-
-def _write(file: Path, text: str) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(text)
-    part.replace(file)
 
 
 if __name__ == "__main__":

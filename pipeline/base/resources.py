@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def memory_limit() -> int:
         if found is None or not float(found[1]) > 0:
             raise PipelineError(f"WAREHOUSE_MEMORY is {given!r}; it must be an amount such as 4GB or 800MB.")
         return int(float(found[1]) * UNITS[found[2].upper()])
-    return max(LEAST, min(MOST, int(SHARE * _memory_of_the_machine())))
+    return max(LEAST, min(MOST, int(SHARE * machine_memory())))
 
 
 def models_at_once(orders: int) -> int:
@@ -90,11 +91,13 @@ def restrain(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:
     connection.execute(f"SET temp_directory = {literal(spill)}")
 
 
-def _memory_of_the_machine() -> int:
+def machine_memory() -> int:
+    """Return how many bytes of memory this process may hope for: the machine's, its container's or its own limit."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for file in CONTAINER_LIMITS:
         try:
             memory = min(memory, int(Path(file).read_text()))
         except (OSError, ValueError):
             continue
-    return memory
+    of_the_process, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return memory if of_the_process == resource.RLIM_INFINITY else min(memory, of_the_process)

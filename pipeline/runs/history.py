@@ -6,12 +6,13 @@ One JSON file per run in the warehouse folder, kept across builds and published 
 
 from __future__ import annotations
 
-import json
 import os
+import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ import pyarrow as pa
 
 from pipeline.base import paths
 from pipeline.base.console import say
+from pipeline.base.errors import StoppedByHand
+from pipeline.base.files import read_record, write_record
 from pipeline.base.sql import insert_rows
 from pipeline.runs import events
 
 RUNS_KEPT = 100
 STAMP = "%Y-%m-%d %H:%M:%S"
+ID_STAMP = re.compile("[0-9]{8}T[0-9]{9}")
 
 
 @dataclass
@@ -64,9 +68,7 @@ class Run:
         paths.make_warehouse_dir()
         folder = _folder()
         folder.mkdir(mode=0o700, exist_ok=True)
-        part = folder / f"{self.run_id}.json.part"
-        part.write_text(json.dumps(asdict(self)))
-        part.replace(folder / f"{self.run_id}.json")
+        write_record(folder / f"{self.run_id}.json", asdict(self))
 
 
 _current: list[Run] = []
@@ -80,9 +82,9 @@ def current() -> Run | None:
 @contextmanager
 def recorded(step: str) -> Iterator[Run]:
     """Record a run: begun, and how it ended. A run that finds nothing to do leaves no record."""
-    started = datetime.now(UTC)
+    started, began = datetime.now(UTC), time.monotonic()
     run = Run(
-        run_id=f"{started.strftime('%Y%m%dT%H%M%S%f')[:-3]}-{os.getpid()}",
+        run_id=_new_id(started),
         step=step,
         process=os.getpid(),
         started_at=started.strftime(STAMP),
@@ -97,14 +99,16 @@ def recorded(step: str) -> Iterator[Run]:
         run.status, run.exit_code = "failed", getattr(error, "exit_code", 1)
         run.message = (str(error).strip() or type(error).__name__)[:2000]
         run.is_worth_keeping = True
-        events.emit("failed", run_id=run.run_id, step=step, exit_code=run.exit_code, message=run.message)
+        # whoever stops a run by hand knows of it
+        event = "stopped" if isinstance(error, StoppedByHand) else "failed"
+        events.emit(event, run_id=run.run_id, step=step, exit_code=run.exit_code, message=run.message)
         raise
     else:
         run.status, run.exit_code = "succeeded", 0
     finally:
         _current.pop()
         run.ended_at = datetime.now(UTC).strftime(STAMP)
-        run.seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
+        run.seconds = round(time.monotonic() - began, 1)
         try:
             if run.is_worth_keeping:
                 run.write()
@@ -139,12 +143,12 @@ def note_results(results: Sequence[Any]) -> None:
 
 
 def runs() -> list[Run]:
-    """Return the recorded runs, oldest first; a file that cannot be read is passed over."""
+    """Return the recorded runs, oldest first; a file that is not as it was written is passed over."""
     found = []
-    for file in sorted(_folder().glob("*.json")):
+    for file in _files():
         try:
-            found.append(Run(**json.loads(file.read_text())))
-        except (OSError, ValueError, TypeError):
+            found.append(Run(**(read_record(file) or {})))
+        except TypeError:
             continue
     return found
 
@@ -198,7 +202,7 @@ def publish_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[s
         ended = datetime.now(UTC)
         began = datetime.strptime(now.started_at, STAMP).replace(tzinfo=UTC)
         shown = Run(**{**asdict(now), "status": "succeeded", "exit_code": 0, "ended_at": ended.strftime(STAMP)})
-        shown.seconds = round((ended - began).total_seconds(), 1)
+        shown.seconds = max(0.0, round((ended - began).total_seconds(), 1))
         known.append(shown)
     finished = [run for run in known if run.status != "running"]
     rows: dict[str, list[dict[str, Any]]] = {
@@ -234,8 +238,23 @@ def _is_alive(process: int) -> bool:
 
 
 def _prune() -> None:
-    for file in sorted(_folder().glob("*.json"))[:-RUNS_KEPT]:
+    for file in _files()[:-RUNS_KEPT]:
         file.unlink(missing_ok=True)
+
+
+def _new_id(started: datetime) -> str:
+    """Name a run by when it began; names sort by age, even where the clock was set back since the last one."""
+    stamps = [file.name.split("-")[0] for file in _files()]
+    last = max((stamp for stamp in stamps if ID_STAMP.fullmatch(stamp)), default=None)
+    if last is not None:
+        counted_on = datetime.strptime(last, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC) + timedelta(milliseconds=1)
+        started = max(started, counted_on)
+    return f"{started.strftime('%Y%m%dT%H%M%S%f')[:-3]}-{os.getpid()}"
+
+
+def _files() -> list[Path]:
+    folder = _folder()
+    return sorted(entry for entry in folder.iterdir() if entry.suffix == ".json") if folder.is_dir() else []
 
 
 def _folder() -> Path:

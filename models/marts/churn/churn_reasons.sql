@@ -2,24 +2,7 @@ with
 
 scores as (
 
-    select * from {{ source('scores', 'customer_churn_scores') }}
-
-),
-
-calendar as (
-
-    select as_of_date from {{ ref('int_shop_calendar') }}
-
-),
-
-current_scores as (
-
-    select scores.*
-    from scores
-    cross join calendar
-    where
-        scores.as_of_date = calendar.as_of_date
-        and scores.horizon_days = {{ var('churn_horizon_days') }}
+    {{ scores_of_this_day('customer_churn_scores') }}
 
 ),
 
@@ -32,7 +15,7 @@ reasons as (
             {{ rank }} as reason_rank,
             reason_{{ rank }}_topic as reason_topic,
             reason_{{ rank }}_contribution as contribution
-        from current_scores
+        from scores
         where reason_{{ rank }}_topic is not null
         {{ 'union all' if not loop.last }}
     {% endfor %}

@@ -20,31 +20,13 @@ clusters as (
 
 scores as (
 
-    select * from {{ source('scores', 'customer_churn_scores') }}
+    {{ scores_of_this_day('customer_churn_scores') }}
 
 ),
 
 states as (
 
     select * from {{ ref('brazilian_states') }}
-
-),
-
-calendar as (
-
-    select as_of_date from {{ ref('int_shop_calendar') }}
-
-),
-
--- A score of another day or horizon answers another question: those customers have no score, not an old one.
-current_scores as (
-
-    select scores.*
-    from scores
-    cross join calendar
-    where
-        scores.as_of_date = calendar.as_of_date
-        and scores.horizon_days = {{ var('churn_horizon_days') }}
 
 ),
 
@@ -92,25 +74,25 @@ final as (
         segments.description_ru,
         cast(clusters.cluster as integer) as cluster,  -- noqa: RF04
         clusters.cluster_profile,
-        current_scores.churn_probability,
-        current_scores.churn_band,
-        current_scores.reason_1,
-        current_scores.reason_2,
-        current_scores.reason_3,
-        current_scores.reason_1_topic,
-        current_scores.reason_2_topic,
-        current_scores.reason_3_topic,
-        current_scores.expected_orders,
-        cast(current_scores.expected_revenue as decimal(18, 2)) as expected_revenue,
-        cast(current_scores.value_at_risk as decimal(18, 2)) as value_at_risk,
+        scores.churn_probability,
+        scores.churn_band,
+        scores.reason_1,
+        scores.reason_2,
+        scores.reason_3,
+        scores.reason_1_topic,
+        scores.reason_2_topic,
+        scores.reason_3_topic,
+        scores.expected_orders,
+        cast(scores.expected_revenue as decimal(18, 2)) as expected_revenue,
+        cast(scores.value_at_risk as decimal(18, 2)) as value_at_risk,
         cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
-        current_scores.model_version,
-        current_scores.scored_at
+        scores.model_version,
+        scores.scored_at
     from segments
     inner join customers on segments.customer_id = customers.customer_id
     left join states on customers.state = states.state
     left join clusters on segments.customer_id = clusters.customer_id
-    left join current_scores on segments.customer_id = current_scores.customer_id
+    left join scores on segments.customer_id = scores.customer_id
 
 )
 
