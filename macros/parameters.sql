@@ -5,7 +5,7 @@
 {% macro parameter_definitions() -%}
     {{ return([
         {'name': 'complete_month_min_share', 'unit': 'share', 'description':
-            'Trailing months with fewer orders than this share of the median month are not complete months.'},
+            'Trailing months with fewer orders than this share of the median month are not complete; with fewer a day, left out.'},
         {'name': 'max_quarantined_share', 'unit': 'share', 'description':
             'Largest share of a raw table in quarantine; above it nothing is built or published.'},
         {'name': 'unusual_build', 'unit': 'mode', 'description':
@@ -78,8 +78,6 @@
             'An order counts as reviewed when the answer came within this many days of the purchase.'},
         {'name': 'hypothesis_largest_cities', 'unit': 'cities', 'description':
             'How many cities, by customers, are the largest.'},
-        {'name': 'hypothesis_min_city_customers', 'unit': 'customers', 'description':
-            'Fewest priced customers of a city to have a price level of its own.'},
         {'name': 'hypothesis_min_seller_orders', 'unit': 'orders', 'description':
             'Fewest scored orders of a seller to have a mean score of its own.'},
         {'name': 'hypothesis_longest_delivery_weeks', 'unit': 'weeks', 'description':
