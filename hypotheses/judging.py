@@ -72,14 +72,14 @@ TESTS: Mapping[str, Callable[[Counts], Result]] = {
     "independence": lambda counts: statistics.independence(counts.x, counts.y, counts.units),
     "goodness_of_fit": lambda counts: statistics.goodness_of_fit(counts.y, counts.units),
     "risk_ratio": lambda counts: statistics.risk_ratio(counts.x, counts.y, counts.units),
-    "risk_ratio_of_quarters": lambda counts: statistics.risk_ratio_of_quarters(counts.x, counts.y, counts.units),
+    "rate_trend": lambda counts: statistics.rate_trend(counts.x, counts.y, counts.units),
     "ratio_of_means": lambda counts: statistics.ratio_of_means(counts.x, counts.y, counts.units),
     "mean_difference": lambda counts: statistics.mean_difference(counts.x, counts.y, counts.units),
     "linear_trend": lambda counts: statistics.linear_trend(counts.x, counts.y, counts.units),
 }
 """Name of a test in the seed, and what it does with the counts."""
 
-RATIOS = frozenset({"risk_ratio", "risk_ratio_of_quarters", "ratio_of_means", "independence"})
+RATIOS = frozenset({"risk_ratio", "rate_trend", "ratio_of_means", "independence"})
 """Tests whose effect is a ratio: 1 is no effect, and 0.8 is as far from it as 1.25."""
 
 

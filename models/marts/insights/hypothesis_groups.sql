@@ -10,7 +10,7 @@ counts as (
 
 ),
 
--- Equal values are in one quarter, as in the test.
+-- Equal values are in one quarter.
 positions as (
 
     select
@@ -25,6 +25,17 @@ positions as (
 
 ),
 
+quarters as (
+
+    select
+        *,
+        ceil(4 * units_up_to_it / all_units) as quarter_number,
+        min(ceil(4 * units_up_to_it / all_units)) over (partition by hypothesis_id) as first_quarter_number
+    from positions
+
+),
+
+-- Where one value is so common that it fills the first quarter and more, it is the lowest one.
 grouped as (
 
     select
@@ -33,19 +44,19 @@ grouped as (
         y,
         units,
         case
-            when test in ('rank_correlation', 'risk_ratio_of_quarters')
-                then case ceil(4 * units_up_to_it / all_units)
-                    when 1 then 'lowest quarter'
-                    when 2 then 'second quarter'
-                    when 3 then 'third quarter'
-                    else 'highest quarter'
+            when test in ('rank_correlation', 'rate_trend')
+                then case
+                    when quarter_number = first_quarter_number then 'lowest quarter'
+                    when quarter_number = 4 then 'highest quarter'
+                    when quarter_number = 2 then 'second quarter'
+                    else 'third quarter'
                 end
             when test = 'kruskal_wallis' then x_label
             when test in ('independence', 'goodness_of_fit', 'linear_trend') then cast(cast(x as integer) as string)
             when x = 1 then compared_group
             else reference_group
         end as group_name
-    from positions
+    from quarters
 
 ),
 

@@ -48,15 +48,17 @@ counted as (
 
 ),
 
--- Growth and season are taken out by the ordinary days around: two weeks before and two after.
+-- Growth and season are taken out by the ordinary days around: two weeks before and two after, the day itself left out.
 surrounded as (
 
     select
         date_day,
         sale_day,
         orders,
-        sum(case when sale_day is null then orders else 0 end) over around as ordinary_orders,
-        sum(case when sale_day is null then 1 else 0 end) over around as ordinary_days
+        sum(case when sale_day is null then orders else 0 end) over around
+        - case when sale_day is null then orders else 0 end as ordinary_orders,
+        sum(case when sale_day is null then 1 else 0 end) over around
+        - case when sale_day is null then 1 else 0 end as ordinary_days
     from counted
     window around as (order by date_day rows between 14 preceding and 14 following)
 
