@@ -69,9 +69,9 @@
         {'name': 'churn_contact_cost', 'unit': 'money', 'description':
             'Cost of contacting one customer, in the decision table.'},
         {'name': 'churn_kept_customer_value', 'unit': 'money', 'description':
-            'What one kept customer is worth, in the decision table.'},
-        {'name': 'churn_contact_success_rate', 'unit': 'share', 'description':
-            'Share of contacted leavers assumed to stay because of the contact.'},
+            'What one kept customer is worth, in the decision table; 0 = the margin of what they are expected to pay.'},
+        {'name': 'churn_margin_share', 'unit': 'share', 'description':
+            'Share of a payment that is left after goods, freight and fees, in the decision table.'},
         {'name': 'hypothesis_follow_up_days', 'unit': 'days', 'description':
             'Everyone compared on returning, and every product on sales, is followed for the same time.'},
         {'name': 'hypothesis_review_days', 'unit': 'days', 'description':

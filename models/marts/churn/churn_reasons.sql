@@ -11,6 +11,7 @@ reasons as (
     {% for rank in [1, 2, 3] %}
         select
             churn_band,
+            return_rank_band,
             horizon_days,
             {{ rank }} as reason_rank,
             reason_{{ rank }}_topic as reason_topic,
@@ -26,6 +27,7 @@ summed as (
 
     select
         churn_band,
+        return_rank_band,
         horizon_days,
         reason_topic,
         case when contribution > 0 then 'raises the risk' else 'lowers the risk' end as direction,
@@ -33,7 +35,7 @@ summed as (
         sum(case when reason_rank = 1 then 1 else 0 end) as first_reason_customers,
         sum(cast(contribution as decimal(18, 9))) as total_contribution
     from reasons
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 
 ),
 
@@ -41,6 +43,7 @@ final as (
 
     select
         churn_band,
+        return_rank_band,
         reason_topic,
         direction,
         horizon_days,

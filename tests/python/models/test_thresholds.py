@@ -49,7 +49,7 @@ OTHERS: dict[str, object] = {
     "churn_band_high_min": 0.4,
     "churn_contact_cost": 3,
     "churn_kept_customer_value": 7,
-    "churn_contact_success_rate": 0.5,
+    "churn_margin_share": 0.5,
     "hypothesis_follow_up_days": 30,
     "hypothesis_review_days": 9,
     "hypothesis_largest_cities": 1,

@@ -110,3 +110,23 @@ def test_a_horizon_of_nothing_brings_nothing() -> None:
 def test_nobody_is_no_model() -> None:
     with pytest.raises(ValueError, match="No customer"):
         btyd.fit("mbg", np.array([]), np.array([]), np.array([]))
+
+
+@pytest.mark.parametrize(("shape", "rate"), [(0.15, 1_200.0), (2.0, 90.0)])
+def test_the_pace_of_a_shop_whose_customers_never_leave_is_found(shape: float, rate: float) -> None:
+    draw = np.random.default_rng(4)
+    age = draw.uniform(10, 700, 20_000).round()
+    speed = draw.gamma(shape, 1 / rate, len(age))
+    repeats, future = draw.poisson(speed * age).astype(float), speed * 90
+    pace = btyd.fit_pace(repeats, age)
+    assert pace.shape == pytest.approx(shape, rel=0.15)
+    assert pace.shape / pace.rate == pytest.approx(shape / rate, rel=0.05)
+    usual = pace.purchases(repeats, age, 90.0)
+    assert usual.sum() == pytest.approx(future.sum(), rel=0.05)
+    often = repeats >= np.quantile(repeats, 0.9)
+    assert usual[often].sum() == pytest.approx(future[often].sum(), rel=0.1)
+
+
+def test_where_nobody_ever_came_back_nothing_is_usual() -> None:
+    pace = btyd.fit_pace(np.zeros(50), np.arange(1.0, 51.0))
+    assert pace.purchases(np.zeros(2), np.array([1.0, 50.0]), 90.0) == pytest.approx([0.0, 0.0], abs=0.05)

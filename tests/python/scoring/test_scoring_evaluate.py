@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from scoring.calibration import Calibration, calibrate, expit, logistic_line, logit
-from scoring.evaluate import Evaluation, beats, deciles, decisions, evaluate, log_losses
+from scoring.evaluate import Evaluation, beats, deciles, evaluate, log_losses
 from scoring.run import choose
 
 
@@ -75,16 +75,6 @@ def test_deciles_keep_equal_probabilities_together_and_count_everybody() -> None
     assert sum(group.customers for group in groups) == 1003
     assert sum(group.churned for group in groups) == int((~retained).sum())
     assert len(groups) <= len(np.unique(churn))
-
-
-def test_the_gain_of_a_threshold_is_leavers_kept_less_contacts_paid() -> None:
-    retained = np.array([True, False, False, False])
-    churn = np.array([0.2, 0.3, 0.9, 0.9])
-    rows = {row.threshold: row for row in decisions(churn, retained, contact_cost=1, kept_value=20, success_rate=0.1)}
-    assert rows[0.05].gain == pytest.approx(3 * 0.1 * 20 - 4)
-    assert rows[0.5].gain == pytest.approx(2 * 0.1 * 20 - 2)
-    assert rows[0.95].contacted == 0
-    assert np.isnan(rows[0.95].precision)
 
 
 def test_few_of_the_rare_class_get_a_sigmoid_and_many_an_isotonic_calibration() -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from scoring import clusters, model_card
+from scoring.backtest import decision_rows
 from scoring.calibration import expit
 from scoring.effects import feature_effects
 from scoring.explain import phrases, reasons
 from scoring.features import BY_NAME, FEATURES, NAMES, Category, FeatureTable, concatenate
 from scoring.fitting import BASE_RATE, RECENCY_ONLY, Snapshot, fit_models, thin
-from scoring.run import Outcome, Run, calibration_rows, decision_rows, metric_rows
+from scoring.models.btyd import Pace
+from scoring.run import Outcome, Run, calibration_rows, metric_rows
 from scoring.shipped import ShippedModel
 from scoring.value import fit_value
 
@@ -24,9 +26,9 @@ CUTOFFS = [AS_OF - timedelta(days=90 * k) for k in range(8)]
 SETTINGS = {
     "churn_band_medium_min": 0.5,
     "churn_band_high_min": 0.8,
-    "churn_contact_cost": 1.0,
-    "churn_kept_customer_value": 20.0,
-    "churn_contact_success_rate": 0.05,
+    "churn_contact_cost": 0.5,
+    "churn_kept_customer_value": 0.0,
+    "churn_margin_share": 0.2,
 }
 Chance = Callable[[FeatureTable], np.ndarray]
 
@@ -121,7 +123,7 @@ def test_a_known_process_is_found_ranked_and_calibrated(knowing: Outcome) -> Non
     order = np.argsort(truth)
     rank = np.empty(len(order))
     rank[order] = np.arange(1, len(order) + 1)
-    back = knowing.test.retained
+    back = knowing.test.snapshot.retained(HORIZON)
     best = (rank[back].mean() - (back.sum() + 1) / 2) / (~back).sum()
     assert found.roc_auc.value > best - 0.02
     # Both the calibration and the test have 6,000 customers: each has a standard error of about 0.035.
@@ -276,7 +278,7 @@ def test_expected_revenue_of_the_fitted_window_equals_the_observed_one() -> None
     retained = draw.random(3000) < 0.3
     orders = np.where(retained, draw.integers(1, 4, 3000), 0).astype(float)
     revenue = orders * np.round(draw.gamma(2, 50, 3000), 2)
-    model = fit_value(table, retained, orders, revenue)
+    model = fit_value(table, retained, orders, revenue, Pace(0.5, 300.0))
     expected = (model.orders(table) * model.order_value(table))[retained].sum()
     assert expected == pytest.approx(revenue.sum(), rel=1e-6)
 
@@ -298,7 +300,7 @@ def test_rows_for_the_marts_are_complete(knowing: Outcome) -> None:
     assert {row["role"] for row in rows} == {"test", "validation", "backtest"}
     assert sum(row["is_shipped"] for row in rows) == 3
     assert len({(row["model"], row["cutoff_date"]) for row in rows}) == len(rows)
-    assert len(decision_rows(knowing, SETTINGS)) == 19
+    assert len(decision_rows(knowing, SETTINGS)) == 12
     assert {row["decile"] for row in calibration_rows(knowing)} <= set(range(1, 11))
 
 

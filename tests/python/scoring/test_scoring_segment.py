@@ -15,6 +15,7 @@ from builds import published_file
 from scoring.calibration import Calibration
 from scoring.features import FEATURES, from_arrow
 from scoring.models.additive import AdditiveScore, CategoryTerm, LinearTerm, StepTerm, Term
+from scoring.models.btyd import Pace
 from scoring.segment import Order, Review, Segmenter
 from scoring.shipped import ShippedModel
 from scoring.value import ValueModel
@@ -70,7 +71,7 @@ def telling() -> ShippedModel:
         horizon_days=90,
         additive=AdditiveScore(-1.0, tuple(terms)),
         calibration=Calibration("sigmoid", (0.0,), (0.1,), 0.9),
-        value=ValueModel((1.1, 1.2, 1.3, 1.4), 150.0, 2.0, 1.0),
+        value=ValueModel((1.1, 1.2, 1.3, 1.4), 150.0, 2.0, 1.0, Pace(0.3, 200.0)),
         band_medium_min=0.5,
         band_high_min=0.8,
     )
