@@ -22,6 +22,13 @@ calendar as (
 
 ),
 
+-- Scoring holds its bands against who returned itself, with the model that ships.
+scored_bands as (
+
+    {{ scores_of_this_day('return_band_backtest') }}
+
+),
+
 month_ends as (
 
     select distinct month_end
@@ -118,8 +125,15 @@ labelled as (
             sum(returned) as returned
         from named
         group by {{ label_kind }}, cutoff_date
-        {{ 'union all' if not loop.last }}
+        union all
     {% endfor %}
+    select
+        label_kind,
+        label,
+        cutoff_date,
+        people,
+        returned
+    from scored_bands
 
 ),
 
