@@ -105,8 +105,14 @@ raw_review_totals as (
 raw_reference_totals as (
 
     select
-        (select count(*) from {{ source('olist', 'products') }}) as products,
-        (select count(*) from {{ source('olist', 'sellers') }}) as sellers,
+        (
+            select count(*) from {{ source('olist', 'products') }} as products
+            where {{ is_not_first_sold_later('product_id') }}
+        ) as products,
+        (
+            select count(*) from {{ source('olist', 'sellers') }} as sellers
+            where {{ is_not_first_sold_later('seller_id') }}
+        ) as sellers,
         (
             select count(distinct geolocation_zip_code_prefix) from {{ source('olist', 'geolocation') }}
         ) as zip_code_prefixes
