@@ -128,7 +128,7 @@ class Segmenter:
             starts = {
                 name: Decimal(revenue)
                 for name, revenue in connection.execute(
-                    "select abc_class, max(revenue) from marts.customer_abc where abc_class in ('B', 'C') group by abc_class"
+                    "select abc_class, max(revenue) from marts.customer_abc where abc_class <> 'A' group by abc_class"
                 ).fetchall()
             }
             segments = dict(connection.execute("select rfm_cell, rfm_segment from marts.rfm_segments").fetchall())

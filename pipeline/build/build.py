@@ -117,8 +117,8 @@ def refresh(variables: str | None = None, *, with_scores: bool = True, options: 
 def _last_seen_month() -> str | None:
     """Find the month in which the data of the build file ended.
 
-    What comes later may be taken for the thin tail of an export today and for a running month tomorrow, and is then seen
-    although nothing in it has changed.
+    What comes later may be taken for the thin tail of an export today and for a running month tomorrow, and is then
+    seen although nothing in it has changed.
     """
     with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
         row = connection.execute(

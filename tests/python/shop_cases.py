@@ -38,7 +38,7 @@ def cells_shop() -> Shop:
         for number in range(count):
             shop.order(
                 f"{recency}{frequency}{monetary}",
-                # The last order's month decides; the earlier ones came before everybody's last, each on a day of its own.
+                # The last order's month decides; the earlier ones came before everybody's last, each on its own day.
                 f"2018-{recency:02}-10 10:00:00" if number == 0 else f"2017-12-{number:02} 10:00:00",
                 payments=[("credit_card", 600.0 * monetary / count)],
             )
@@ -81,7 +81,7 @@ def _customers_on_limits(shop: Shop) -> None:
     }.items():
         for number, amount in enumerate(amounts):
             shop.order(person, f"{MONTHS[number]}-05 12:00:00", payments=[("credit_card", amount)])
-    # Three orders of one person in the same second: only the order id tells which came first, and they are one occasion.
+    # Three orders of one person in the same second: only the order id tells which came first. One occasion.
     for order_id, state in (("twin-b", "RJ"), ("twin-c", "BA"), ("twin-a", "SP")):
         shop.order("twin", "2017-05-07 07:07:07", order_id=order_id, state=state)
     shop.order("canceled-only", "2017-06-01 10:00:00", status="canceled")

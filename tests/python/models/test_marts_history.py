@@ -97,7 +97,9 @@ def test_the_timeline_counts_every_order_once_per_segmentation(case: Case) -> No
     published = mart(case.warehouse, "marts.segment_timeline")
     for segmentation in ("churn_risk_tier", "abc_xyz_segment"):
         if segmentation == "churn_risk_tier":  # the one of that month's end
-            orders = complete.merge(history[["customer_id", "order_month", segmentation]], on=["customer_id", "order_month"])
+            orders = complete.merge(
+                history[["customer_id", "order_month", segmentation]], on=["customer_id", "order_month"]
+            )
         else:
             orders = complete.merge(segments[["customer_id", segmentation]], on="customer_id")
         expected = orders.groupby(["order_month", segmentation]).agg(

@@ -86,7 +86,10 @@ def period_cells(orders: pd.DataFrame, last_month: pd.Timestamp, dimension: str 
     value = first[dimension].fillna("unknown") if dimension else pd.Series("all", index=first.index)
     day = (valid["order_date"] - valid["customer_id"].map(first["order_date"])).dt.days
     valid["period"] = np.ceil(day / 30).astype(int) - 1
-    valid["value"], valid["cohort_month"] = valid["customer_id"].map(value), valid["customer_id"].map(first["order_month"])
+    valid["value"], valid["cohort_month"] = (
+        valid["customer_id"].map(value),
+        valid["customer_id"].map(first["order_month"]),
+    )
     keys = ["value", "cohort_month"]
     cells = valid.groupby([*keys, "period"]).agg(
         active_customers=("customer_id", "nunique"), orders=("order_id", "size"), revenue=("payment_value", "sum")
@@ -103,9 +106,7 @@ def period_cells(orders: pd.DataFrame, last_month: pd.Timestamp, dimension: str 
             seen = month_end + pd.Timedelta(days=30 * (period + 1)) <= end
             rows.append((*key, period, size, *((active, count, paid, total) if seen else (None,) * 4), seen))
     names = ["active_customers", "orders", "revenue", "cumulative_revenue"]
-    table = pd.DataFrame(
-        rows, columns=[*keys, "periods_since_first_occasion", "cohort_size", *names, "is_observable"]
-    )
+    table = pd.DataFrame(rows, columns=[*keys, "periods_since_first_occasion", "cohort_size", *names, "is_observable"])
     table[names] = table[names].astype("Int64")
     active = table["active_customers"].astype("Float64").astype(float)
     table["retention_rate"] = active / table["cohort_size"]

@@ -21,7 +21,7 @@ LABELS = ("rfm_segment", "churn_risk_tier", "loyalty_group")
 
 
 def returning_by_origin(orders: pd.DataFrame, last_month: pd.Timestamp, dimension: str) -> pd.DataFrame:
-    """Return who came back within the follow-up, per value of a dimension of the first order, each against the others."""
+    """Return who came back in time, per value of a dimension of the first order, each against the others."""
     end = last_month + pd.DateOffset(months=1)
     first = first_orders(orders).set_index("customer_id")
     first = first[(end - first["order_date"]).dt.days >= FOLLOW_UP]
@@ -58,9 +58,7 @@ def returning_by_origin(orders: pd.DataFrame, last_month: pd.Timestamp, dimensio
     return table.rename_axis("dimension_value").reset_index()
 
 
-def backtest(
-    raw: Raw, orders: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], cells: pd.DataFrame
-) -> pd.DataFrame:
+def backtest(raw: Raw, orders: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], cells: pd.DataFrame) -> pd.DataFrame:
     """Return per label and cut-off how many people carried it on that day, and how many came back in time.
 
     Parameters
