@@ -73,7 +73,7 @@ def openable(folder: Path) -> Path:
         The place of the links belongs to somebody else.
     """
     text = str(folder)
-    if "#" not in text and text.isprintable() and text == os.fsencode(text).decode(errors="replace"):
+    if "#" not in text and text.isprintable() and is_utf8(text):
         return folder
     links = Path(tempfile.gettempdir()) / f"retention-warehouse-{os.getuid()}"
     links.mkdir(mode=0o700, exist_ok=True)
@@ -88,6 +88,11 @@ def openable(folder: Path) -> Path:
         part.symlink_to(folder, target_is_directory=True)
         part.replace(link)
     return link
+
+
+def is_utf8(name: str) -> bool:
+    """Tell whether a name is one that other programs can read: the disk allows any bytes."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in name)
 
 
 def make_private(folder: Path) -> None:
@@ -135,6 +140,12 @@ def current_link() -> Path:
 def models_dir() -> Path:
     """Folder of the models learned from labelled tables (``MODELS_DIR``), one folder each."""
     return Path(os.environ.get("MODELS_DIR") or PROJECT / "data/models").expanduser().resolve()
+
+
+def metrics_file() -> Path:
+    """File of the figures for Prometheus: ``METRICS_FILE``, else in the warehouse folder."""
+    named = os.environ.get("METRICS_FILE")
+    return Path(named).expanduser().resolve() if named else warehouse_dir() / "metrics.prom"
 
 
 def target_dir() -> Path:

@@ -25,6 +25,7 @@ from pipeline.base.errors import StoppedByHand
 from pipeline.base.files import read_record, write_record
 from pipeline.base.sql import insert_rows
 from pipeline.runs import events
+from pipeline.runs.usage import folder_mb, peak_memory_mb
 
 RUNS_KEPT = 100
 STAMP = "%Y-%m-%d %H:%M:%S"
@@ -43,6 +44,8 @@ class Run:
         What dbt said of each model, seed and test.
     measures : list of dict
         Figures of the build beside those of earlier builds.
+    peak_memory_mb, warehouse_mb : float
+        Most that one of its processes held, and what the warehouse folder took on the disk when it ended.
     """
 
     run_id: str
@@ -59,9 +62,16 @@ class Run:
     raw_rows: int | None = None
     quarantined_rows: int | None = None
     build_id: str | None = None
+    peak_memory_mb: float | None = None
+    warehouse_mb: float | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
     measures: list[dict[str, Any]] = field(default_factory=list)
     is_worth_keeping: bool = False
+
+    def note_usage(self) -> None:
+        """Note what the run has taken of the machine until now."""
+        self.peak_memory_mb = peak_memory_mb()
+        self.warehouse_mb = folder_mb(paths.warehouse_dir())
 
     def write(self) -> None:
         """Replace the run's file."""
@@ -97,7 +107,9 @@ def recorded(step: str) -> Iterator[Run]:
         yield run
     except BaseException as error:
         run.status, run.exit_code = "failed", getattr(error, "exit_code", 1)
-        run.message = (str(error).strip() or type(error).__name__)[:2000]
+        # a name on the disk may be no text
+        words = str(error).encode(errors="backslashreplace").decode().strip()
+        run.message = (words or type(error).__name__)[:2000]
         run.is_worth_keeping = True
         # whoever stops a run by hand knows of it
         event = "stopped" if isinstance(error, StoppedByHand) else "failed"
@@ -111,6 +123,7 @@ def recorded(step: str) -> Iterator[Run]:
         run.seconds = round(time.monotonic() - began, 1)
         try:
             if run.is_worth_keeping:
+                run.note_usage()
                 run.write()
                 if run.status == "succeeded":
                     events.emit("succeeded", run_id=run.run_id, step=step, seconds=run.seconds, build_id=run.build_id)
@@ -147,7 +160,7 @@ def runs() -> list[Run]:
     found = []
     for file in _files():
         try:
-            found.append(Run(**(read_record(file) or {})))
+            found.append(Run(**(read_record(file, may_be_older=True) or {})))
         except TypeError:
             continue
     return found
@@ -167,6 +180,8 @@ RUN_TABLES = {
         "raw_rows": "bigint",
         "quarantined_rows": "bigint",
         "build_id": "varchar",
+        "peak_memory_mb": "double",
+        "warehouse_mb": "double",
     },
     "test_results": {
         "run_id": "varchar",
@@ -199,6 +214,7 @@ def publish_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[s
     known = [run for run in runs() if run.run_id != getattr(current(), "run_id", None)]
     now = current()
     if now is not None:
+        now.note_usage()
         ended = datetime.now(UTC)
         began = datetime.strptime(now.started_at, STAMP).replace(tzinfo=UTC)
         shown = Run(**{**asdict(now), "status": "succeeded", "exit_code": 0, "ended_at": ended.strftime(STAMP)})
@@ -221,7 +237,8 @@ def publish_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[s
 
 def _note_killed_runs() -> None:
     for run in runs():
-        if run.status == "running" and not _is_alive(run.process):
+        # in a container every run has the same number: one of this process's own is not of a run that goes on
+        if run.status == "running" and (run.process == os.getpid() or not _is_alive(run.process)):
             run.status, run.message = "killed", "The run ended without a word: killed, or the machine stopped."
             run.write()
             events.emit("failed", run_id=run.run_id, step=run.step, message=run.message)

@@ -5,144 +5,67 @@ Debian's own binaries, started on loopback in temporary folders by an ordinary u
 
 from __future__ import annotations
 
-import os
-import pwd
-import secrets
-import shutil
 import socket
+import ssl
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-from builds import ROOT
-from superset_process import Person, Server, free_port, run_in_superset, superset_python
+from services import find, nginx, postgresql, redis_server
+from superset_process import Person, Server, free_port, run_in_superset, server_for, superset_python
 
 pytestmark = [pytest.mark.superset, pytest.mark.long]
 
-NGINX_EXAMPLE = ROOT / "docs" / "examples" / "nginx.conf"
 WORKERS = 3
 
 
-def find(name: str) -> str:
-    """Return a program's path; Debian keeps some out of an ordinary user's PATH."""
-    places = [os.environ.get("PATH", ""), "/usr/sbin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin")))]
-    found = shutil.which(name, path=":".join(reversed(places)))
-    if not found:
-        pytest.skip(f"no {name} on this machine: apt-get install postgresql redis-server nginx openssl")
-    return found
+def drip(port: int, count: int, start: bytes, tls: bool) -> list[socket.socket]:
+    """Open connections that have sent the beginning of a request, and go on sending nothing."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opened = []
+    for _ in range(count):
+        line: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        if tls:
+            line = context.wrap_socket(line)
+        line.sendall(start)
+        opened.append(line)
+    return opened
 
 
-def ordinary_user() -> dict[str, Any]:
-    """Return what makes a child an ordinary user's process: PostgreSQL refuses to be root's."""
-    if os.getuid():
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+# Half of a header; a header whose body never comes.
+SLOW = [
+    b"GET /login/ HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+    b"POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 1000\r\n\r\nusername=",
+]
 
 
-def folder_for(name: str) -> Path:
-    """Make a folder that the ordinary user owns; pytest's own are closed to others."""
-    folder = Path(tempfile.mkdtemp(prefix=f"superset-{name}-"))
-    if who := ordinary_user():
-        os.chown(folder, who["user"], who["group"])
-    return folder
-
-
-@contextmanager
-def service(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """Run a server as an ordinary user until the test is over."""
-    with (folder / "output.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **ordinary_user()
-        )
+@pytest.mark.parametrize("start", SLOW, ids=["header", "body"])
+def test_slow_connections_stop_nobody_behind_the_proxy(served_warehouse: Path, start: bytes) -> None:
+    server = server_for(served_warehouse)
+    threads = 2 * 8
+    with nginx(server.port) as (address, certificate):
+        slow = drip(int(address.rsplit(":", 1)[1]), 5 * threads, start, tls=True)
         try:
-            for _ in range(300):
-                assert process.poll() is None, (folder / "output.log").read_text()[-2000:]
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
-            else:
-                pytest.fail(f"{command[0]} does not listen: {(folder / 'output.log').read_text()[-2000:]}")
-            yield
+            asked = time.monotonic()
+            answer = requests.get(f"{address}/login/", verify=str(certificate), timeout=30)
+            assert answer.status_code == 200
+            assert time.monotonic() - asked < 9, "it waited until the slow ones were given up"
         finally:
-            process.terminate()
-            process.wait(30)
-            shutil.rmtree(folder, ignore_errors=True)
+            for line in slow:
+                line.close()
 
 
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """Run an empty PostgreSQL and give its URI."""
-    folder, port, word = folder_for("postgresql"), free_port(), secrets.token_urlsafe(16)
-    secret = folder / "password"
-    secret.write_text(word)
-    secret.chmod(0o644)
-    made = subprocess.run(
-        [find("initdb"), "-D", "data", "-U", "superset", "-A", "scram-sha-256", f"--pwfile={secret}", "--no-sync"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        **ordinary_user(),
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-    with service([find("postgres"), "-D", "data", "-p", str(port), *options], port, folder):
-        yield f"postgresql+psycopg2://superset:{word}@127.0.0.1:{port}/postgres"
-
-
-@contextmanager
-def redis_server() -> Iterator[str]:
-    """Run an empty Redis with a password and give its URL."""
-    folder, port, word = folder_for("redis"), free_port(), secrets.token_urlsafe(16)
-    command = [find("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--requirepass", word, "--save", ""]
-    with service(command, port, folder):
-        yield f"redis://:{word}@127.0.0.1:{port}/0"
-
-
-@contextmanager
-def nginx(behind: int) -> Iterator[tuple[str, Path]]:
-    """Run nginx with the example's configuration, other paths and ports in it; give its address and certificate."""
-    folder, port = folder_for("nginx"), free_port()
-    certificate, key = folder / "dashboards.pem", folder / "dashboards.key"
-    made = subprocess.run(
-        [
-            *(find("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        **ordinary_user(),
-    )
-    assert made.returncode == 0, made.stderr
-    text = NGINX_EXAMPLE.read_text()
-    temporary = "".join(
-        f"    {kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    for before, after in (
-        ("/run/nginx.pid", f"{folder}/nginx.pid"),
-        ("/var/log/nginx", str(folder)),
-        ("listen 443", f"listen 127.0.0.1:{port}"),
-        ("/etc/ssl/certs/dashboards.pem", str(certificate)),
-        ("/etc/ssl/private/dashboards.key", str(key)),
-        ("127.0.0.1:8088", f"127.0.0.1:{behind}"),
-        ("http {\n", "http {\n" + temporary),
-    ):
-        assert before in text, f"the example has no {before!r}"
-        text = text.replace(before, after)
-    configuration = folder / "nginx.conf"
-    configuration.write_text(text)
-    command = [find("nginx"), "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(configuration)]
-    with service([*command, "-g", "daemon off;"], port, folder):
-        yield f"https://127.0.0.1:{port}", certificate
+def test_the_proxy_refuses_what_is_too_large(served_warehouse: Path) -> None:
+    server = server_for(served_warehouse)
+    with nginx(server.port) as (address, certificate):
+        body = requests.post(f"{address}/login/", data=b"x" * 11_000_000, verify=str(certificate), timeout=30)
+        assert body.status_code == 413
+        long = requests.get(f"{address}/login/?x={'y' * 20_000}", verify=str(certificate), timeout=30)
+        assert long.status_code == 414
 
 
 def test_the_production_setup_works_as_it_is_described(
