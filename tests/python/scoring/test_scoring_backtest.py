@@ -28,7 +28,7 @@ def outcome() -> Outcome:
     features = FeatureTable(
         PEOPLE,
         {
-            "recency_days": number / 10 + 1.0,
+            "recency_days": np.linspace(1.0, 201.0, PEOPLE, endpoint=False),
             "tenure_days": np.full(PEOPLE, 300.0),
             "order_count": np.where(number % 4 == 0, 2.0, 1.0),
             "monetary_mean": np.where(number < 20, 1_000.0, 100.0),

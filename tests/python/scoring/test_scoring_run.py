@@ -281,8 +281,8 @@ def test_the_order_value_of_the_few_who_return_is_theirs_only_where_it_is_surely
     """Sixty return and pay 100 an order like everyone, give or take; or three times that."""
     table = people(3000, 21)
     draw = np.random.default_rng(4)
-    table.numbers["monetary_total"] = 100.0 * table.numbers["order_count"]
-    table.numbers["monetary_mean"] = np.full(3000, 100.0)
+    table.numbers["monetary_total"][:] = 100.0 * table.numbers["order_count"]
+    table.numbers["monetary_mean"][:] = 100.0
     retained = np.arange(3000) % 50 == 0
     orders = np.where(retained, draw.integers(1, 4, 3000), 0).astype(float)
     revenue = orders * np.round(draw.gamma(2, 50 * level, 3000), 2)

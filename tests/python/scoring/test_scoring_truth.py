@@ -33,6 +33,7 @@ class Judged:
     slope: float
     slope_error: float
     true_auc: float
+    returned: int
     revenue: float
     true_revenue: float
 
@@ -73,6 +74,7 @@ def judged(raw: Path, warehouse: Path) -> Judged:
         slope=float(shipped["calibration_slope"]),
         slope_error=float(shipped["calibration_slope_standard_error"]),
         true_auc=float(roc_auc_score(returned, people["probability"])),
+        returned=int(shipped["retained_customers"]),
         revenue=float(shipped["revenue_expected"]),
         true_revenue=float(people["probability"].sum()) * worth_of_a_return(warehouse),
     )
@@ -121,7 +123,8 @@ def test_the_forecast_is_as_good_as_the_true_probabilities(shop: str, seed: int,
     print(f"  {shop} {seed}: {found.told()}", file=sys.stderr, flush=True)
     assert abs(found.auc - found.true_auc) <= 0.02
     assert 0.9 <= found.slope <= 1.1
-    assert found.revenue == pytest.approx(found.true_revenue, rel=0.05)
+    # 5 %, and what chance leaves open of the level: it rests on the returns of one window
+    assert found.revenue == pytest.approx(found.true_revenue, rel=0.05 + 1.96 / found.returned**0.5)
 
 
 @pytest.mark.parametrize("shop", SHOPS)
