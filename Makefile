@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test warehouse refresh status score demo superset stop api model bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh status backup restore score demo superset stop api model bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -41,7 +41,10 @@ up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there i
 	@$(SUPERSET) superset/serve.py start
 
 test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
-	@.venv/bin/python -m pytest $(PYTEST)
+	@.venv/bin/python -m pytest $(PYTEST) -m "not long"
+
+test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed .venv-airflow/.installed ## what takes longer than a person waits: Spark, kills by the dozen, months of real files, containers, Airflow, an upgrade
+	@.venv/bin/python -m pytest $(PYTEST) -m long
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
@@ -52,6 +55,12 @@ refresh: $(VENV)/.installed ## take what is new in the raw folder, rebuild what 
 
 status: $(VENV)/.installed ## what is published, since when, and what went wrong last
 	@$(PIPELINE) -m pipeline status
+
+backup: $(VENV)/.installed ## copy landing, published builds, campaigns and the dashboards' metadata into one file, secrets into another (TO=folder)
+	@$(PIPELINE) -m pipeline backup --to "$(or $(TO),data/backups)"
+
+restore: $(VENV)/.installed ## put a backup back into empty folders (FROM=file)
+	@$(PIPELINE) -m pipeline restore --from "$(FROM)"
 
 score: $(VENV)/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
@@ -89,8 +98,9 @@ docs: .venv/.installed ## build the dbt documentation site into target/
 	@.venv/bin/python -m pipeline warehouse --if-absent
 	@.venv/bin/dbt docs generate --quiet && echo "  open target/index.html, or: .venv/bin/dbt docs serve"
 
-lint: .venv/.installed ## which room imports which, ruff, mypy and sqlfluff
-	@.venv/bin/lint-imports --no-cache
+lint: .venv/.installed ## who may read whom (rooms and models), ruff, mypy and sqlfluff
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
+	@.venv/bin/python -m pytest -q -p no:cacheprovider tests/python/house
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api tests/python
@@ -98,13 +108,13 @@ lint: .venv/.installed ## which room imports which, ruff, mypy and sqlfluff
 	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
-	@cd requirements && for name in uv pipeline checks superset spark bench; do \
+	@cd requirements && for name in uv pipeline checks superset spark bench airflow; do \
 		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/warehouse-superset data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
@@ -122,6 +132,9 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 .venv-spark/.installed: requirements/spark.txt | .venv-uv/.installed
 	@java -version >/dev/null 2>&1 || { echo "error: Spark needs Java 17 or newer, and there is no java on PATH. On Debian: apt-get install openjdk-17-jre-headless" >&2; exit 1; }
 	@$(call install,.venv-spark,requirements/spark.txt)
+
+.venv-airflow/.installed: requirements/airflow.txt | .venv-uv/.installed
+	@$(call install,.venv-airflow,requirements/airflow.txt)
 
 .venv-bench/.installed: requirements/bench.txt | .venv-uv/.installed
 	@$(call install,.venv-bench,requirements/bench.txt)

@@ -16,7 +16,8 @@ from pipeline.base.console import say
 from pipeline.base.errors import PipelineError
 from pipeline.base.outcome import exit_code_of, run_until_stopped
 
-HOST = "127.0.0.1"
+# API_HOST is for a container, whose network is its own
+LOOPBACK = "127.0.0.1"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +44,14 @@ def _serve(port: int | None) -> None:
         say(f"  api: key of the role {role}, shown once and kept in {role}.key of {keys_folder()}: {key}")
     say(f"  api: http://localhost:{port}, its description on http://localhost:{port}/docs")
     # access is counted in /metrics; a log of addresses would be a log of customers
-    uvicorn.run(app, host=HOST, port=port, access_log=False, log_level="warning", server_header=False)
+    uvicorn.run(
+        app,
+        host=os.environ.get("API_HOST") or LOOPBACK,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
 
 
 def _number(name: str, default: float) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.bench import bench
 from benchmarks.report import write
 from pipeline.base import paths
-from pipeline.base.outcome import exit_code_of, run_until_stopped
+from pipeline.base.outcome import exit_code_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-score", action="store_true", help="leave scoring unmeasured")
     parser.add_argument("--out", type=Path, help="report to write instead of docs/benchmarks[-large][-PART].md")
     options = parser.parse_args(arguments)
-    return exit_code_of(lambda: run_until_stopped(lambda: _measure(options)))
+    return exit_code_of(lambda: _measure(options))
 
 
 def _measure(options: argparse.Namespace) -> None:

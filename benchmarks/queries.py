@@ -1,4 +1,4 @@
-"""Time what readers ask of the published file: the README's questions, a query per chart, one person's segment."""
+"""Time what readers ask of the published file: questions to paste, a query per chart, one person's segment."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ROWS = 1000
 PEOPLE = 20
 
 
-def readme_queries() -> list[str]:
-    """Return the SQL of the README."""
-    return re.findall(r"```sql\n(.*?)```", (paths.PROJECT / "README.md").read_text(), flags=re.DOTALL)
+def pasted_queries() -> list[str]:
+    """Return the SQL of the questions to paste."""
+    return re.findall(r"```sql\n(.*?)```", (paths.PROJECT / "docs" / "questions.md").read_text(), flags=re.DOTALL)
 
 
 def dashboard_queries() -> dict[str, list[str]]:
@@ -70,7 +70,7 @@ def time_queries(warehouse: Path) -> dict[str, tuple[float, float, int]]:
     dict of str to tuple
         Group of queries to seconds in all, seconds of the slowest, and number of queries.
     """
-    groups = {"README questions": readme_queries()}
+    groups = {"questions to paste": pasted_queries()}
     groups |= {f"dashboard {name}": queries for name, queries in dashboard_queries().items()}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         taken = {

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.base import paths
-from pipeline.base.outcome import exit_code_of, run_until_stopped
+from pipeline.base.outcome import exit_code_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--if-absent", action="store_true", help="do nothing when RAW_DIR, or the folder, holds files")
     options = parser.parse_args(arguments)
-    return exit_code_of(lambda: run_until_stopped(lambda: _generate(options)))
+    return exit_code_of(lambda: _generate(options))
 
 
 def _generate(options: argparse.Namespace) -> None:

@@ -187,8 +187,9 @@
 {%- endmacro %}
 
 {#
-    Schemas of what is read from Parquet. DuckDB's adapter reads `external_location` by itself; Spark gets a table over each
-    folder, made anew in every run, because its files may have changed.
+    The landing as tables of the engine. On DuckDB the plugin makes views of it when dbt connects
+    (pipeline/landing/dbt_plugin.py); Spark gets a table over each folder, made anew in every run, because its files may have
+    changed.
 #}
 {% macro create_landing_tables() -%}
     {%- if execute and flags.WHICH in ['run', 'build', 'test', 'seed'] -%}
@@ -200,12 +201,19 @@
 {%- endmacro %}
 
 {% macro spark__create_landing_tables() -%}
-    {%- for source in graph.sources.values() if source.source_meta.external_location -%}
-        {%- set folder = source.source_meta.external_location | replace('{name}', source.name) | replace('/*.parquet', '') -%}
+    {%- for source in graph.sources.values() if source.source_meta.is_landed -%}
+        {%- set folder = env_var('WAREHOUSE_DIR') ~ '/landing/' ~ source.name -%}
         {%- do run_query('create schema if not exists ' ~ source.schema) -%}
         {%- do run_query('drop table if exists ' ~ source.schema ~ '.' ~ source.name) -%}
-        {%- do run_query('create table ' ~ source.schema ~ '.' ~ source.name ~ " using parquet location '" ~ folder ~ "'") -%}
+        {%- do run_query(
+            'create table ' ~ source.schema ~ '.' ~ source.name ~ ' using parquet location ' ~ spark_text(folder)
+        ) -%}
     {%- endfor -%}
+{%- endmacro %}
+
+{# A text as Spark reads it, whatever it holds. #}
+{% macro spark_text(value) -%}
+    {{ return("'" ~ value | replace('\\', '\\\\') | replace("'", "\\'") ~ "'") }}
 {%- endmacro %}
 
 {#
@@ -228,5 +236,5 @@
 {% macro spark__create_scores_table(name, definitions, columns) -%}
     {%- set folder = env_var('WAREHOUSE_DIR') ~ '/spark/' ~ name | replace('.', '.db/') -%}
     {%- do run_query('drop table if exists ' ~ name) -%}
-    {%- do run_query('create table ' ~ name ~ ' (' ~ definitions ~ ") using parquet location '" ~ folder ~ "'") -%}
+    {%- do run_query('create table ' ~ name ~ ' (' ~ definitions ~ ') using parquet location ' ~ spark_text(folder)) -%}
 {%- endmacro %}

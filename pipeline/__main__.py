@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pipeline.base import paths
 from pipeline.base.console import say
+from pipeline.base.errors import DamagedBuildError, PipelineError
 from pipeline.base.outcome import exit_code_of, run_until_stopped
 
 # What a step imports it imports when it runs: dbt alone takes two seconds.
@@ -55,21 +58,42 @@ def _warehouse(options: argparse.Namespace) -> None:
 
 
 def _refresh(options: argparse.Namespace) -> None:
-    from pipeline.build.build import refresh
+    from pipeline.build.build import build_all, refresh
     from pipeline.publish.publish import is_current, publish
 
-    if is_current(options.vars, with_scores=not options.no_score):
+    with_scores = not options.no_score
+    if is_current(options.vars, with_scores=with_scores):
         say("  refresh: nothing new (raw files, code and settings are those of the published build)")
         return
     say(f"  raw files from {paths.raw_dir()}")
-    refresh(options.vars, with_scores=not options.no_score)
-    publish(options.vars, with_scores=not options.no_score)
+    try:
+        refresh(options.vars, with_scores=with_scores)
+        publish(options.vars, with_scores=with_scores)
+    except DamagedBuildError:
+        say("  the build file is damaged: everything is built again from the landing")
+        build_all(options.vars, with_scores=with_scores)
+        publish(options.vars, with_scores=with_scores)
 
 
 def _status(_: argparse.Namespace) -> None:
     from pipeline.status import status
 
-    print("\n".join(status()))
+    lines, fault = status()
+    print("\n".join(lines))
+    if fault:
+        raise PipelineError(fault)
+
+
+def _backup(options: argparse.Namespace) -> None:
+    from pipeline.backup import backup
+
+    print(backup(Path(options.to)))
+
+
+def _restore(options: argparse.Namespace) -> None:
+    from pipeline.backup import restore
+
+    restore(Path(options.file))
 
 
 @dataclass(frozen=True)
@@ -97,11 +121,13 @@ class Step:
     is_exclusive: bool = False
 
 
-OPTIONS: dict[str, dict[str, str]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "--if-changed": {"action": "store_true", "help": "do nothing when the published build is up to date"},
     "--if-absent": {"action": "store_true", "help": "do nothing when any build is published"},
     "--no-wait": {"action": "store_true", "help": "give up when another run is at work (exit code 5)"},
     "--vars": {"metavar": "YAML", "help": "dbt variables, e.g. '{as_of_date: 2018-03-01}'"},
+    "--to": {"metavar": "FOLDER", "default": "data/backups", "help": "where backups are kept"},
+    "--from": {"metavar": "FILE", "dest": "file", "required": True, "help": "the backup"},
     "--no-score": {"action": "store_true", "help": "leave the churn scores empty"},
 }
 
@@ -122,6 +148,13 @@ STEPS = {
         ("--no-wait", "--vars", "--no-score"),
         is_exclusive=True,
     ),
+    "backup": Step(
+        "copy landing, published builds, campaigns and Superset's metadata; secrets apart",
+        _backup,
+        ("--to",),
+        is_recorded=False,
+    ),
+    "restore": Step("put a backup back into empty folders", _restore, ("--from",), is_recorded=False),
     "status": Step("what is published, since when, and what went wrong last", _status, is_recorded=False),
 }
 
@@ -139,28 +172,30 @@ def _parser() -> argparse.ArgumentParser:
     for name, step in STEPS.items():
         command = steps.add_parser(name, help=step.help)
         for option in step.options:
-            command.add_argument(option, **OPTIONS[option])  # type: ignore[arg-type]  # words of argparse
+            command.add_argument(option, **OPTIONS[option])
     return parser
 
 
 def _run_recorded(step: Step, options: argparse.Namespace) -> None:
     from pipeline.runs.history import recorded
+    from pipeline.runs.metrics import measured
 
-    with recorded(options.step):
-        _run(step, options)
+    with measured(options.step), recorded(options.step):
+        run_until_stopped(lambda: _run(step, options))
 
 
 def _run(step: Step, options: argparse.Namespace) -> None:
+    if "--vars" in step.options:
+        from pipeline.base.settings import project_vars
+
+        project_vars(options.vars)  # a setting that cannot be meant stops the run before anything is read
     if not step.is_exclusive:
-        run_until_stopped(lambda: step.body(options))
+        step.body(options)
         return
     from pipeline.base.locking import exclusive
 
-    def in_turn() -> None:
-        with exclusive(paths.warehouse_dir(), wait=not options.no_wait):
-            step.body(options)
-
-    run_until_stopped(in_turn)
+    with exclusive(paths.warehouse_dir(), wait=not options.no_wait):
+        step.body(options)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, time
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -18,15 +17,26 @@ import pyarrow as pa
 
 from pipeline.base import paths
 from pipeline.base.console import say, step
-from scoring import clusters, model_card
+from pipeline.base.errors import StoppedByHand
+from pipeline.base.files import write_whole
+from pipeline.base.outcome import run_until_stopped
+from scoring import backtest, clusters, model_card
 from scoring.effects import feature_effects
 from scoring.features import from_arrow
-from scoring.run import RANDOM_STATE, Outcome, Run, calibration_rows, decision_rows, metric_rows
+from scoring.run import RANDOM_STATE, Outcome, Run, calibration_rows, metric_rows
 from scoring.shipped import ShippedModel
 from scoring.store import Frame, NoFeaturesError, Store
 
-SMALL_TABLES = ("churn_model_metrics", "churn_calibration", "churn_decision", "churn_feature_effects", "churn_model")
-
+SMALL_TABLES = (
+    "churn_model_metrics",
+    "churn_calibration",
+    "forecast_calibration",
+    "ranking_backtest",
+    "return_band_backtest",
+    "churn_decision",
+    "churn_feature_effects",
+    "churn_model",
+)
 CLUSTER_TABLES = ("customer_clusters", "cluster_profiles", "cluster_selection")
 EFFECT_ROWS = 100_000
 
@@ -37,17 +47,23 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 4 when there is nothing to score from.
+        0, 4 when there is nothing to score from, or 130 when stopped by hand.
     """
     options = _parser().parse_args(arguments)
     _count_cores()
     try:
-        with Store(paths.build_file(), read_only=options.evaluate_only) as store:
-            _score(store, options)
+        run_until_stopped(lambda: _open_and_score(options))
     except NoFeaturesError as error:
         print(f"error: {error}", file=sys.stderr)
         return 4
+    except StoppedByHand as stopped:
+        return stopped.exit_code
     return 0
+
+
+def _open_and_score(options: argparse.Namespace) -> None:
+    with Store(paths.build_file(), read_only=options.evaluate_only) as store:
+        _score(store, options)
 
 
 def _count_cores() -> None:
@@ -120,13 +136,17 @@ def _score(store: Store, options: argparse.Namespace) -> None:
     for message in run.outcome.messages:
         say(f"  scoring: {message}")
     card = paths.warehouse_dir() / "model_card.md"
-    _write(card, model_card.render(run.outcome, frame.customers.get(frame.as_of_date, 0)))
+    write_whole(card, model_card.render(run.outcome, frame.customers.get(frame.as_of_date, 0)))
 
 
 def _write_tables(store: Store, outcome: Outcome, settings: dict[str, float]) -> None:
     store.replace_rows("churn_model_metrics", metric_rows(outcome))
     store.replace_rows("churn_calibration", calibration_rows(outcome))
-    store.replace_rows("churn_decision", decision_rows(outcome, settings))
+    # Orders and revenue of the windows are those of the features' own horizon, which is the one that is written.
+    store.replace_rows("forecast_calibration", backtest.forecast_rows(outcome))
+    store.replace_rows("ranking_backtest", backtest.ranking_rows(outcome))
+    store.replace_rows("return_band_backtest", backtest.band_rows(outcome))
+    store.replace_rows("churn_decision", backtest.decision_rows(outcome, settings))
     shipped = outcome.shipped
     store.replace_rows("churn_feature_effects", _effect_rows(store, outcome) if shipped else [])
     store.replace_rows(
@@ -200,6 +220,7 @@ def _write_clusters(store: Store, frame: Frame) -> str:
 
     store.replace("customer_clusters", placed())
     labels, _ = found.place(sample)
+    medians = store.cluster_medians(frame.as_of_date, clusters.FEATURES)
     store.replace_rows(
         "cluster_profiles",
         [
@@ -210,8 +231,8 @@ def _write_clusters(store: Store, frame: Frame) -> str:
                 "customers": int(sizes[one.cluster - 1]),
                 "customer_share": round(float(sizes[one.cluster - 1]) / total, 9),
                 "feature": one.feature,
-                "median_value": round(one.median, 6),
-                "overall_median": round(one.overall, 6),
+                "median_value": medians[one.cluster, one.feature],
+                "overall_median": medians[None, one.feature],
                 "standardised_difference": round(one.difference, 6),
             }
             for one in found.describe(sample, labels)
@@ -236,7 +257,10 @@ def _write_clusters(store: Store, frame: Frame) -> str:
 
 
 def _scores(store: Store, frame: Frame, shipped: ShippedModel) -> Iterator[pa.Table]:
-    """Score everybody at as_of_date, a batch at a time."""
+    """Score everyone at as_of_date, a batch at a time; where they stand among all takes a look at all first."""
+    used = shipped.additive.features
+    seen = [shipped.churn_probability(from_arrow(batch, used)) for batch in store.batches(frame.as_of_date, used)]
+    bands = backtest.RankBands.learn(np.concatenate(seen))
     done, total = 0, frame.customers.get(frame.as_of_date, 0)
     # The hour of a score is that of its inputs: the same inputs give the same bytes on any day.
     scored_at = datetime.combine(frame.as_of_date, time.min)
@@ -249,11 +273,14 @@ def _scores(store: Store, frame: Frame, shipped: ShippedModel) -> Iterator[pa.Ta
             "horizon_days": pa.array(np.full(rows, shipped.horizon_days, dtype=np.int32)),
             "churn_probability": pa.array(found.churn_probability),
             "churn_band": pa.array(found.churn_band, pa.string()),
+            "return_rank_band": pa.array(bands.place(found.churn_probability), pa.string()),
+            "return_lift": pa.array(np.round(bands.lift(found.churn_probability), 6), from_pandas=True),
             "score": pa.array(np.round(found.score, 9)),
             "base_score": pa.array(np.full(rows, round(found.base_score, 9))),
             "other_contribution": pa.array(np.round(found.reasons.other, 9)),
             "expected_orders": pa.array(found.expected_orders),
             "expected_revenue": pa.array(found.expected_revenue),
+            "usual_revenue": pa.array(found.usual_revenue),
             "value_at_risk": pa.array(found.value_at_risk),
             "model_version": pa.array([shipped.version] * rows, pa.string()),
             "scored_at": pa.array([scored_at] * rows, pa.timestamp("us")),
@@ -264,6 +291,8 @@ def _scores(store: Store, frame: Frame, shipped: ShippedModel) -> Iterator[pa.Ta
             columns[f"reason_{number}"] = pa.array(text, pa.string())
             columns[f"reason_{number}_topic"] = pa.array(topic, pa.string())
             columns[f"reason_{number}_contribution"] = pa.array(np.round(amount, 9))
+        for number, text in enumerate(found.reasons.risks, start=1):
+            columns[f"risk_reason_{number}"] = pa.array(text, pa.string())
         done += rows
         if total > 1_000_000:
             _progress(f"{done:,} of {total:,} customers scored")
@@ -273,12 +302,6 @@ def _scores(store: Store, frame: Frame, shipped: ShippedModel) -> Iterator[pa.Ta
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"    {text:<70}", end="\r", file=sys.stderr, flush=True)
-
-
-def _write(file: Path, text: str) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(text)
-    part.replace(file)
 
 
 if __name__ == "__main__":

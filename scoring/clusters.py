@@ -72,8 +72,6 @@ class Profile:
 
     cluster: int
     feature: str
-    median: float
-    overall: float
     difference: float
 
 
@@ -104,16 +102,8 @@ class Clustering:
         for cluster in range(1, self.chosen + 1):
             member = labels == cluster
             for position, name in enumerate(FEATURES):
-                values = table.numbers[name]
-                result.append(
-                    Profile(
-                        cluster,
-                        name,
-                        _median(values[member]),
-                        _median(values),
-                        float(scaled[member, position].mean()) if member.any() else float("nan"),
-                    )
-                )
+                difference = float(scaled[member, position].mean()) if member.any() else float("nan")
+                result.append(Profile(cluster, name, difference))
         return result
 
 
@@ -231,8 +221,3 @@ def _axes(scaled: Floats) -> Floats:
     signs = np.sign(two[np.arange(2), np.abs(two).argmax(axis=1)])
     result: Floats = two * signs[:, None]
     return result
-
-
-def _median(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else float("nan")

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.calibration import logistic_line, logit
 from scoring.features import Flags, Floats
 
 BOOTSTRAPS = 200
 TOP_SHARE = 0.10
+Z = 1.959963984540054  # of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,7 @@ def deciles(churn_probability: Floats, retained: Flags) -> list[Decile]:
     list of Decile
         With a Wilson 95 % interval of the observed rate; groups that ties leave empty are absent.
     """
-    order = np.sort(churn_probability)
-    rank = np.searchsorted(order, churn_probability, side="right") / len(order)
-    group = np.ceil(rank * 10 - 1e-9).astype(int)
+    group = tenths(churn_probability)
     result = []
     for decile in range(1, 11):
         members = group == decile
@@ -201,55 +201,25 @@ def deciles(churn_probability: Floats, retained: Flags) -> list[Decile]:
         if not count:
             continue
         churned = int((~retained[members]).sum())
-        low, high = _wilson(churned, count)
+        low, high = wilson(churned, count)
         result.append(Decile(decile, count, churned, float(churn_probability[members].mean()), low, high))
     return result
 
 
-def _wilson(hits: int, count: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def tenths(values: Floats) -> npt.NDArray[np.int64]:
+    """Return the tenth, 1 to 10, that each value belongs to; equal values share the highest of theirs."""
+    order = np.sort(values)
+    rank = np.searchsorted(order, values, side="right") / len(order)
+    result: npt.NDArray[np.int64] = np.ceil(rank * 10 - 1e-9).astype(np.int64)
+    return result
+
+
+def wilson(hits: int, count: int, z: float = Z) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of a share."""
     share = hits / count
     spread = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     middle, scale = share + z * z / (2 * count), 1 + z * z / count
     return float((middle - spread) / scale), float((middle + spread) / scale)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What contacting everybody from a threshold on would have meant."""
-
-    threshold: float
-    customers: int
-    contacted: int
-    precision: float
-    recall: float
-    gain: float
-
-
-def decisions(
-    churn_probability: Floats, retained: Flags, *, contact_cost: float, kept_value: float, success_rate: float
-) -> list[Decision]:
-    """Tabulate thresholds 0.05 to 0.95.
-
-    The gain is that of the leavers reached: each stays with probability `success_rate` and is then worth `kept_value`;
-    each contact costs `contact_cost`, leaver or not.
-    """
-    result = []
-    churned = int((~retained).sum())
-    for step in range(1, 20):
-        threshold = step / 20
-        called = churn_probability >= threshold
-        contacted, caught = int(called.sum()), int((called & ~retained).sum())
-        result.append(
-            Decision(
-                threshold=threshold,
-                customers=len(retained),
-                contacted=contacted,
-                precision=caught / contacted if contacted else float("nan"),
-                recall=caught / churned if churned else float("nan"),
-                gain=caught * success_rate * kept_value - contacted * contact_cost,
-            )
-        )
-    return result
 
 
 def beats(challenger: Floats, champion: Floats, standard_errors: float = 2.0) -> bool:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scoring.features import BY_NAME, TOPICS, Feature, FeatureTable, Floats
 
 REASONS = 3
+RISK_REASONS = 2
 RAISES = "raises the risk"
 LOWERS = "lowers the risk"
 NEGLIGIBLE = 1e-6  # log-odds; nothing that small is a reason
@@ -23,12 +24,14 @@ class Reasons:
     """The strongest reasons of many customers, in columns of length n.
 
     ``sum(contributions) + other`` is the whole difference between a customer's churn score and the average customer's.
+    ``risks`` are the strongest of those that raise the risk, for lists on which every reason must.
     """
 
     texts: tuple[Texts, ...]
     topics: tuple[Texts, ...]
     contributions: tuple[Floats, ...]
     other: Floats
+    risks: tuple[Texts, ...]
 
 
 def reasons(contributions: Mapping[str, Floats], table: FeatureTable) -> Reasons:
@@ -51,28 +54,32 @@ def reasons(contributions: Mapping[str, Floats], table: FeatureTable) -> Reasons
     members = {topic: [name for name in contributions if BY_NAME[name].topic == topic] for topic in topics}
     if not topics:
         nothing, zero = np.full(count, None, dtype=object), np.zeros(count)
-        return Reasons((nothing,) * REASONS, (nothing,) * REASONS, (zero,) * REASONS, zero)
+        return Reasons((nothing,) * REASONS, (nothing,) * REASONS, (zero,) * REASONS, zero, (nothing,) * RISK_REASONS)
     by_topic = np.column_stack([sum(contributions[name] for name in members[topic]) for topic in topics])
-    order = np.argsort(-np.abs(by_topic), axis=1, kind="stable")
-    texts, named, amounts = [], [], []
-    other = by_topic.sum(axis=1)
-    for rank in range(REASONS):
+
+    def told(rank: int, order: npt.NDArray[np.intp], lowest: float) -> tuple[Texts, Texts, Floats]:
+        """Tell the topics at a rank of `order`; those that add less than `lowest` say nothing."""
         text, topic_name = np.full(count, None, dtype=object), np.full(count, None, dtype=object)
-        amount = np.zeros(count)
-        if rank < len(topics):
-            chosen = order[:, rank]
-            amount = by_topic[np.arange(count), chosen]
-            amount = np.where(np.abs(amount) < NEGLIGIBLE, 0.0, amount)
-            for position, topic in enumerate(topics):
-                rows = np.flatnonzero((chosen == position) & (amount != 0))
-                if len(rows):
-                    text[rows] = _tell(members[topic], contributions, amount[rows], table, rows)
-                    topic_name[rows] = topic
-        texts.append(text)
-        named.append(topic_name)
-        amounts.append(amount)
+        if rank >= len(topics):
+            return text, topic_name, np.zeros(count)
+        chosen = order[:, rank]
+        amount = by_topic[np.arange(count), chosen]
+        amount = np.where((np.abs(amount) < NEGLIGIBLE) | (amount < lowest), 0.0, amount)
+        for position, topic in enumerate(topics):
+            rows = np.flatnonzero((chosen == position) & (amount != 0))
+            if len(rows):
+                text[rows] = _tell(members[topic], contributions, amount[rows], table, rows)
+                topic_name[rows] = topic
+        return text, topic_name, amount
+
+    strongest = np.argsort(-np.abs(by_topic), axis=1, kind="stable")
+    texts, named, amounts = zip(*(told(rank, strongest, -np.inf) for rank in range(REASONS)), strict=True)
+    other = by_topic.sum(axis=1)
+    for amount in amounts:
         other = other - amount
-    return Reasons(tuple(texts), tuple(named), tuple(amounts), other)
+    riskiest = np.argsort(-by_topic, axis=1, kind="stable")
+    risks = tuple(told(rank, riskiest, 0.0)[0] for rank in range(RISK_REASONS))
+    return Reasons(texts, named, amounts, other, risks)
 
 
 def _tell(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from scoring.models import btyd
 from scoring.models.additive import AdditiveScore
 from scoring.models.boosting import Boosting
 from scoring.models.logistic import Logistic
+from scoring.value import purchase_history
 
 BASE_RATE = "base_rate"
 RECENCY_ONLY = "recency_only"
@@ -230,12 +231,6 @@ def thin(retained: Flags, random_state: int) -> tuple[npt.NDArray[np.intp], Floa
     weight = np.concatenate([np.full(len(kept_rare), rare_weight), np.full(len(common), common_weight)])
     order = np.argsort(rows, kind="stable")
     return rows[order], weight[order]
-
-
-def purchase_history(numbers: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats]:
-    """Return (repeat purchases, days from first to last, days from first to now) of each customer."""
-    age = numbers["tenure_days"]
-    return numbers["order_count"] - 1, age - numbers["recency_days"], age
 
 
 def _buy_till_you_die(

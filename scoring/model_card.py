@@ -99,8 +99,8 @@ def render(outcome: Outcome, scored: int) -> str:
         "## Expected value",
         "",
         "`expected_orders` = P(return) x orders of a returning customer; `expected_revenue` = that x the customer's "
-        "expected payment per order (their own mean, drawn towards the shop's); `value_at_risk` = P(churn) x what they "
-        "would bring if they returned.",
+        "expected payment per order (their own mean, drawn towards the shop's); `usual_revenue` = what they would pay "
+        "at their own pace if they stayed; `value_at_risk` = usual less expected, at least 0.",
         "",
         *_money(outcome),
         "## Not for",

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from scoring import evaluate
 from scoring.cutoffs import Origin, Plan, make_plan
 from scoring.evaluate import Evaluation
-from scoring.features import Flags, Floats
+from scoring.features import Floats
 from scoring.fitting import (
     BASE_RATE,
     CALIBRATION_BUCKETS,
@@ -25,8 +25,9 @@ from scoring.fitting import (
     fit_models,
     stack,
 )
+from scoring.models.btyd import fit_pace
 from scoring.shipped import ShippedModel
-from scoring.value import ValueModel, fit_value
+from scoring.value import ValueModel, fit_value, purchase_history
 
 RANDOM_STATE = 20_180_901
 MARGIN = 2.0  # standard errors by which a model must beat recency-only to ship
@@ -37,13 +38,14 @@ Loader = Callable[[date], Snapshot]
 
 @dataclass(frozen=True)
 class Judged:
-    """All models at one cut-off."""
+    """All models at one cut-off, and what happened in the window after it."""
 
     role: str
     origin: Origin
     evaluations: Mapping[str, Evaluation]
     churn_probability: Mapping[str, Floats]
-    retained: Flags
+    snapshot: Snapshot
+    value: ValueModel
     money: Mapping[str, tuple[float, float, float, float]]  # orders expected, observed, revenue expected, observed
 
 
@@ -147,8 +149,8 @@ class Run:
             random_state=RANDOM_STATE,
         )
         money: dict[str, tuple[float, float, float, float]] = {}
+        value = self._value(training, calibration)
         if self._has_values:
-            value = self._value(stack([training, calibration]))
             orders, worth = value.orders(snapshot.features), value.order_value(snapshot.features)
             for name, chance in chances.items():
                 expected = (1 - chance) * orders
@@ -158,7 +160,7 @@ class Run:
                     float((expected * worth).sum()),
                     float(np.nansum(snapshot.revenue)),
                 )
-        return Judged(role, origin, evaluations, chances, retained, money)
+        return Judged(role, origin, evaluations, chances, snapshot, value, money)
 
     def choose(self) -> Choice | None:
         """Choose on the validation cut-off; see :func:`choose`."""
@@ -169,7 +171,7 @@ class Run:
             )
         else:
             losses = {
-                name: evaluate.log_losses(chance, validation.retained)
+                name: evaluate.log_losses(chance, validation.snapshot.retained(self.outcome.horizon_days))
                 for name, chance in validation.churn_probability.items()
             }
             self.outcome.choice = choose(losses)
@@ -209,7 +211,7 @@ class Run:
             horizon_days=horizon,
             additive=fitted.additive,
             calibration=fitted.calibration,
-            value=self._value(stack([training, calibration])),
+            value=self._value(training, calibration),
             band_medium_min=self._settings["churn_band_medium_min"],
             band_high_min=self._settings["churn_band_high_min"],
         )
@@ -217,8 +219,16 @@ class Run:
         self.outcome.shipped = ShippedModel.from_json(self.outcome.shipped.to_json())
         return self.outcome.shipped
 
-    def _value(self, known: Snapshot) -> ValueModel:
-        return fit_value(known.features, known.retained(self.outcome.horizon_days), known.orders, known.revenue)
+    def _value(self, training: Snapshot, calibration: Snapshot) -> ValueModel:
+        known = stack([training, calibration])
+        repeats, _, age = purchase_history(calibration.features.numbers)
+        return fit_value(
+            known.features,
+            known.retained(self.outcome.horizon_days),
+            known.orders,
+            known.revenue,
+            fit_pace(repeats, age),
+        )
 
     def _known(self, origin: Origin) -> tuple[Snapshot, Snapshot]:
         training = stack([self._snapshot(cutoff) for cutoff in origin.training])
@@ -315,13 +325,13 @@ def metric_rows(outcome: Outcome) -> list[dict[str, Any]]:
                     "note": drift_note(figures),
                 }
             )
-    return [_rounded(row) for row in rows]
+    return [rounded(row) for row in rows]
 
 
 def calibration_rows(outcome: Outcome) -> list[dict[str, Any]]:
     """Return the rows of `churn_calibration`."""
     return [
-        _rounded(
+        rounded(
             {
                 "model": name,
                 "cutoff_date": judged.origin.cutoff,
@@ -338,37 +348,7 @@ def calibration_rows(outcome: Outcome) -> list[dict[str, Any]]:
         )
         for judged in outcome.judged
         for name, chance in judged.churn_probability.items()
-        for group in evaluate.deciles(chance, judged.retained)
-    ]
-
-
-def decision_rows(outcome: Outcome, settings: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return the rows of `churn_decision`: the shipped kind of model at the test cut-off."""
-    if outcome.test is None or outcome.choice is None or outcome.choice.model not in outcome.test.churn_probability:
-        return []
-    found = evaluate.decisions(
-        outcome.test.churn_probability[outcome.choice.model],
-        outcome.test.retained,
-        contact_cost=settings["churn_contact_cost"],
-        kept_value=settings["churn_kept_customer_value"],
-        success_rate=settings["churn_contact_success_rate"],
-    )
-    return [
-        _rounded(
-            {
-                "threshold": row.threshold,
-                "cutoff_date": outcome.test.origin.cutoff,
-                "horizon_days": outcome.horizon_days,
-                "as_of_date": outcome.as_of_date,
-                "customers": row.customers,
-                "contacted_customers": row.contacted,
-                "contacted_share": row.contacted / row.customers,
-                "churn_precision": row.precision,
-                "churn_recall": row.recall,
-                "expected_gain": row.gain,
-            }
-        )
-        for row in found
+        for group in evaluate.deciles(chance, judged.snapshot.retained(outcome.horizon_days))
     ]
 
 
@@ -383,5 +363,6 @@ def drift_note(figures: Evaluation) -> str | None:
     )
 
 
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with nine decimals: the last bits of a sum are no news."""
     return {key: round(value, 9) if isinstance(value, float) else value for key, value in row.items()}

@@ -35,6 +35,7 @@ class Scores:
     reasons: explain.Reasons
     expected_orders: Floats
     expected_revenue: Floats
+    usual_revenue: Floats
     value_at_risk: Floats
 
 
@@ -67,6 +68,19 @@ class ShippedModel:
     band_medium_min: float
     band_high_min: float
 
+    def churn_probability(self, table: FeatureTable) -> Floats:
+        """Return P(no order within the horizon) as published, shape (rows,); only the model's features are read."""
+        result: Floats = np.round(1.0 - self.calibration.probability(-self._add_up(table)[1]), PROBABILITY_DIGITS)
+        return result
+
+    def _add_up(self, table: FeatureTable) -> tuple[dict[str, Floats], Floats]:
+        """Return each feature's contribution to the log-odds of churn, and their sum with the base."""
+        contributions = {name: -effect for name, effect in self.additive.contributions(table).items()}
+        score = np.full(table.rows, -self.additive.base)
+        for effect in contributions.values():
+            score = score + effect
+        return contributions, score
+
     def score(self, table: FeatureTable) -> Scores:
         """Score customers.
 
@@ -79,26 +93,27 @@ class ShippedModel:
         -------
         Scores
         """
-        contributions = {name: -effect for name, effect in self.additive.contributions(table).items()}
-        score = np.full(table.rows, -self.additive.base)
-        for effect in contributions.values():
-            score = score + effect
+        contributions, score = self._add_up(table)
         returning = self.calibration.probability(-score)
         churn = np.round(1.0 - returning, PROBABILITY_DIGITS)
         band = np.full(table.rows, "low", dtype=object)
         band[churn >= self.band_medium_min] = "medium"
         band[churn >= self.band_high_min] = "high"
-        if_returning = self.value.orders(table)
-        money = if_returning * self.value.order_value(table)
+        expected = returning * self.value.orders(table)
+        worth = self.value.order_value(table)
+        expected_revenue: Floats = np.round(expected * worth, MONEY_DIGITS)
+        usual_revenue: Floats = np.round(self.value.usual_orders(table, self.horizon_days) * worth, MONEY_DIGITS)
+        value_at_risk = (usual_revenue - expected_revenue).clip(min=0.0).round(MONEY_DIGITS)
         return Scores(
             churn_probability=churn,
             churn_band=band,
             score=score,
             base_score=-self.additive.base,
             reasons=explain.reasons(contributions, table),
-            expected_orders=np.round(returning * if_returning, PROBABILITY_DIGITS),
-            expected_revenue=np.round(returning * money, MONEY_DIGITS),
-            value_at_risk=np.round((1.0 - returning) * money, MONEY_DIGITS),
+            expected_orders=np.round(expected, PROBABILITY_DIGITS),
+            expected_revenue=expected_revenue,
+            usual_revenue=usual_revenue,
+            value_at_risk=value_at_risk,
         )
 
     @property

@@ -137,12 +137,33 @@ class Store:
         ).to_arrow_table()
         return from_arrow(table, names)
 
-    def batches(self, cutoff: date) -> Iterator[pa.Table]:
-        """Read customer_id and features of everybody at a cut-off, in the order of their ids, in bounded portions."""
+    def cluster_medians(self, cutoff: date, names: Sequence[str]) -> dict[tuple[int | None, str], float | None]:
+        """Return the median of features over everyone of a cluster, and under None over everyone.
+
+        Returns
+        -------
+        dict
+            By cluster and feature, six decimals; None where nobody has a value.
+        """
+        medians = ", ".join(f"round(median({name}::double), 6)" for name in names)
+        rows = self._connection.execute(
+            f"""
+            select cluster, {medians}
+            from marts.churn_features
+            inner join scores.customer_clusters using (customer_id)
+            where cutoff_date = ?
+            group by grouping sets ((), (cluster))
+            """,
+            [cutoff],
+        ).fetchall()
+        return {(row[0], name): value for row in rows for name, value in zip(names, row[1:], strict=True)}
+
+    def batches(self, cutoff: date, names: Sequence[str] = NAMES) -> Iterator[pa.Table]:
+        """Read customer_id and features of everyone at a cut-off, in the order of their ids, in bounded portions."""
         reader = (
             self._connection.cursor()
             .sql(
-                f"select customer_id, {', '.join(NAMES)} from marts.churn_features "
+                f"select {', '.join(('customer_id', *names))} from marts.churn_features "
                 "where cutoff_date = ? order by customer_id",
                 params=[cutoff],
             )

@@ -1,4 +1,4 @@
-"""Expected orders and money of a customer within the horizon."""
+"""Expected and usual orders and money of a customer within the horizon."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scoring.features import FeatureTable, Flags, Floats
+from scoring.models.btyd import Pace
 
 STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 1e9)
 GROUPS = 4  # customers with 1, 2, 3, and 4 or more orders
@@ -17,10 +18,11 @@ GROUP_PRIOR = 50.0  # returns of the whole shop that a group's own are mixed wit
 
 @dataclass(frozen=True)
 class ValueModel:
-    """What a customer brings if they return.
+    """What a customer brings if they return, and what they would bring at their own pace.
 
-    The number of orders is the mean of returning customers with as many past orders; their value is the customer's own
-    mean payment, drawn towards the shop's the less, the more orders it rests on: ``(k * shop + n * own) / (k + n)``.
+    If they return, the number of orders is the mean of returning customers with as many past orders; their value is the
+    customer's own mean payment, drawn towards the shop's the less, the more orders it rests on:
+    ``(k * shop + n * own) / (k + n)``.
 
     Parameters
     ----------
@@ -32,18 +34,26 @@ class ValueModel:
         k: the number of orders at which a customer's own mean weighs as much as the shop's.
     scale : float
         Ratio that makes the expected revenue of the fitted windows equal the observed one.
+    pace : Pace
+        How often customers order as long as they stay.
     """
 
     orders_if_returning: tuple[float, ...]
     shop_order_value: float
     strength: float
     scale: float
+    pace: Pace
 
     def orders(self, table: FeatureTable) -> Floats:
         """Return the expected orders of each customer given that they return."""
         group = np.clip(table.numbers["order_count"], 1, GROUPS).astype(int) - 1
         result: Floats = np.array(self.orders_if_returning)[group]
         return result
+
+    def usual_orders(self, table: FeatureTable, horizon_days: int) -> Floats:
+        """Return the orders of each customer within the horizon at their own pace, were they to stay."""
+        repeats, _, age = purchase_history(table.numbers)
+        return self.pace.purchases(repeats, age, float(horizon_days))
 
     def order_value(self, table: FeatureTable) -> Floats:
         """Return the expected payment per order of each customer."""
@@ -54,15 +64,31 @@ class ValueModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values."""
-        return {**self.__dict__, "orders_if_returning": list(self.orders_if_returning)}
+        return {
+            **self.__dict__,
+            "orders_if_returning": list(self.orders_if_returning),
+            "pace": dict(self.pace.__dict__),
+        }
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> ValueModel:
         """Restore what :meth:`to_dict` gave."""
-        return cls(**{**state, "orders_if_returning": tuple(state["orders_if_returning"])})
+        return cls(
+            **{
+                **state,
+                "orders_if_returning": tuple(state["orders_if_returning"]),
+                "pace": Pace(**state["pace"]),
+            }
+        )
 
 
-def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Floats) -> ValueModel:
+def purchase_history(numbers: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats]:
+    """Return (repeat purchases, days from first to last, days from first to now) of each customer."""
+    age = numbers["tenure_days"]
+    return numbers["order_count"] - 1, age - numbers["recency_days"], age
+
+
+def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Floats, pace: Pace) -> ValueModel:
     """Fit on customers who returned.
 
     Parameters
@@ -72,6 +98,8 @@ def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Flo
     retained : array of bool, shape (n,)
     orders, revenue : array, shape (n,)
         Within the window.
+    pace : Pace
+        How often customers order as long as they stay.
 
     Returns
     -------
@@ -81,7 +109,7 @@ def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Flo
     history, count, money = table.take(back), orders[back], revenue[back]
     if not back.any():
         own = np.nan_to_num(table.numbers["monetary_mean"])
-        return ValueModel((1.0,) * GROUPS, float(own.mean()) if len(own) else 0.0, 1.0, 1.0)
+        return ValueModel((1.0,) * GROUPS, float(own.mean()) if len(own) else 0.0, 1.0, 1.0, pace)
     mean_orders = float(count.mean())
     group = np.clip(history.numbers["order_count"], 1, GROUPS).astype(int) - 1
     per_group = tuple(
@@ -90,7 +118,7 @@ def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Flo
     )
     shop = float(money.sum() / count.sum())
     per_order = money / count
-    ceiling = float(np.quantile(per_order, 0.99))  # one villa must not decide how far to trust everybody's mean
+    ceiling = float(np.quantile(per_order, 0.99))  # one villa must not decide how far to trust everyone's mean
     seen = np.minimum(per_order, ceiling)
     own = np.minimum(np.nan_to_num(history.numbers["monetary_mean"]), ceiling)
     n = history.numbers["order_count"]
@@ -99,7 +127,7 @@ def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Flo
         return float(np.mean((seen - (strength * min(shop, ceiling) + n * own) / (strength + n)) ** 2))
 
     strength = min(STRENGTHS, key=error)
-    unscaled = ValueModel(per_group, shop, strength, 1.0)
+    unscaled = ValueModel(per_group, shop, strength, 1.0, pace)
     expected = float((unscaled.orders(history) * unscaled.order_value(history)).sum())
     scale = float(money.sum()) / expected if expected > 0 else 1.0
-    return ValueModel(per_group, shop, strength, scale)
+    return ValueModel(per_group, shop, strength, scale, pace)

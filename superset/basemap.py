@@ -2,6 +2,8 @@
 
 With SUPERSET_TILES_URL set (a template with {z}, {x} and {y}) real tiles are fetched by the server, kept, and served
 under the same address; the drawn ones stand in when the other host does not answer. The browser never talks to it.
+
+Tiles are for people with an account, and a bounded number of them is kept: there are 270 million.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import io
 import json
 import math
 import os
-import threading
+import sys
 import time
 import urllib.request
+import zlib
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +24,9 @@ from typing import Any
 
 import numpy as np
 import settings
+from cachelib.file import FileSystemCache
 from flask import Blueprint, Response
+from flask_login import current_user
 
 # Superset strips "tile://" and takes the rest as a template of raster tiles. A scheme without a host is, on a page of
 # the same scheme, a path on the page's own host; Superset's own check wants the address to begin like this.
@@ -29,6 +34,7 @@ STYLE = f"tile://{'https' if settings.behind_https() else 'http'}:/basemap/{{z}}
 TILES_URL = os.environ.get("SUPERSET_TILES_URL", "")
 OUTLINES = "basemap.json.gz"
 DEEPEST_ZOOM = 14
+KEPT_TILES, KEPT_SECONDS = 5_000, 30 * 24 * 3600
 SEA, LAND, BORDER = (220, 233, 238), (248, 246, 241), (196, 203, 207)
 PIXELS = 256
 
@@ -125,11 +131,22 @@ def _mercator(latitude: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return ordinate
 
 
+def _read_rings(file: Path) -> list[np.ndarray[Any, Any]]:
+    """Rings as they were generated."""
+    with gzip.open(file, "rt") as handle:
+        return [np.array(ring) for ring in json.load(handle)]
+
+
 @lru_cache(maxsize=1)
 def _outlines() -> tuple[list[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
     """Rings in degrees of longitude and Mercator's ordinate, and their boxes (west, south, east, north)."""
-    with gzip.open(settings.home() / OUTLINES, "rt") as handle:
-        rings = [np.array(ring) for ring in json.load(handle)]
+    file = settings.home() / OUTLINES
+    try:
+        rings = _read_rings(file)
+    except (OSError, EOFError, ValueError, zlib.error):
+        print(f"{file.name} was lost or damaged and is made again", file=sys.stderr)
+        generate(file)
+        rings = _read_rings(file)
     for ring in rings:
         ring[:, 1] = _mercator(ring[:, 1])
     return rings, np.array([[*ring.min(axis=0), *ring.max(axis=0)] for ring in rings])
@@ -169,14 +186,26 @@ def draw_ahead() -> int:
         left, right = (int((longitude + 180) / 360 * count) for longitude in (west, east))
         for column in range(left, right + 1):
             for row in range(top, bottom + 1):
-                _kept(_own(zoom, column, row), draw(zoom, column, row))
+                _drawn(zoom, column, row)
                 drawn += 1
     return drawn
 
 
-def _own(zoom: int, column: int, row: int) -> Path:
-    """Where a drawn tile is kept."""
-    return settings.home() / "cache/tiles-drawn" / str(zoom) / str(column) / f"{row}.png"
+@lru_cache(maxsize=2)
+def _kept(kind: str) -> FileSystemCache:
+    """Tiles that are kept, ``drawn`` or ``fetched``; the oldest go when there are too many."""
+    folder = settings.home() / "cache" / f"tiles-{kind}"
+    return FileSystemCache(str(folder), threshold=KEPT_TILES, default_timeout=KEPT_SECONDS, mode=0o600)
+
+
+def _drawn(zoom: int, column: int, row: int) -> bytes:
+    """Return a tile of our own, drawn at its first use."""
+    key = f"{zoom}/{column}/{row}"
+    content: bytes | None = _kept("drawn").get(key)
+    if content is None:
+        content = draw(zoom, column, row)
+        _kept("drawn").set(key, content)
+    return content
 
 
 def _fetch(zoom: int, column: int, row: int) -> bytes | None:
@@ -197,28 +226,18 @@ def _fetch(zoom: int, column: int, row: int) -> bytes | None:
         return None
 
 
-def _kept(path: Path, content: bytes) -> bytes:
-    """Write a tile so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    part.write_bytes(content)
-    part.replace(path)
-    return content
-
-
 @blueprint.route("/basemap/<int:zoom>/<int:column>/<int:row>.png")  # type: ignore[untyped-decorator]
 def tile(zoom: int, column: int, row: int) -> Response:
     """Serve one tile: kept, fetched or drawn."""
+    if not (settings.is_public() or current_user.is_authenticated):
+        return Response(status=401)
     if zoom > DEEPEST_ZOOM or max(column, row) >= 2**zoom:
         return Response(status=404)
-    own = _own(zoom, column, row)
     content: bytes | None = None
     if TILES_URL:
-        theirs = settings.home() / "cache/tiles-fetched" / str(zoom) / str(column) / f"{row}.png"
-        if theirs.exists():
-            content = theirs.read_bytes()
-        elif fetched := _fetch(zoom, column, row):
-            content = _kept(theirs, fetched)
-    if content is None:
-        content = own.read_bytes() if own.exists() else _kept(own, draw(zoom, column, row))
-    return Response(content, mimetype="image/png", headers={"Cache-Control": "public, max-age=3600"})
+        key = f"{zoom}/{column}/{row}"
+        content = _kept("fetched").get(key)
+        if content is None and (content := _fetch(zoom, column, row)):
+            _kept("fetched").set(key, content)
+    content = content or _drawn(zoom, column, row)
+    return Response(content, mimetype="image/png", headers={"Cache-Control": "private, max-age=3600"})

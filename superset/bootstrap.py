@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import basemap
@@ -23,6 +23,7 @@ import bundle
 import catalogue
 import roles
 import settings
+import state
 
 STATE = "bootstrap.json"
 ADMIN_USER = "admin"
@@ -40,8 +41,14 @@ SERVER_SETTINGS = (
     "SUPERSET_THREADS",
     "SUPERSET_TILES_URL",
     "SUPERSET_WORKERS",
+    "SUPERSET_WORKER_MEMORY",
 )
 PASSWORD_FILE = "admin_password"  # noqa: S105  (a file's name)
+SECRET_KEY_FILE, SECRET_KEY_BYTES = "secret_key", 48
+
+
+class BootstrapError(Exception):
+    """Bringing the state up did not succeed; what it was doing is on the terminal already."""
 
 
 @contextmanager
@@ -89,21 +96,17 @@ def code_digest() -> str:
     lock = settings.PROJECT / "requirements/superset.txt"
     files = [lock, settings.ASSETS / "palette.yaml", *sorted(settings.ROOM.glob("*.py"))]
     choices = {name: os.environ.get(name) for name in SERVER_SETTINGS}
+    choices |= {"port": str(settings.port()), "secret": state.secret(SECRET_KEY_FILE, SECRET_KEY_BYTES)}
     return _digest([path.read_bytes() for path in files] + [json.dumps(choices, sort_keys=True).encode()])
 
 
 def recorded() -> dict[str, str]:
-    """Return the digests of the last complete bootstrap."""
-    path = settings.home() / STATE
-    return dict(json.loads(path.read_text())) if path.exists() else {}
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(text)
-    path.chmod(0o600)
+    """Return the digests of the last complete bootstrap; none when the file is lost or cut, and all is done again."""
+    try:
+        known = json.loads((settings.home() / STATE).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in known.items()} if isinstance(known, dict) else {}
 
 
 def environment() -> dict[str, str]:
@@ -131,10 +134,10 @@ def _admin(manager: Any) -> str:
     """Make sure that there is an administrator whose password is in the file, and nowhere else."""
     path = settings.home() / PASSWORD_FILE
     user = manager.find_user(username=ADMIN_USER)
-    if user and path.exists():
+    if user and state.read_line(path):
         return "kept"
     word = roles.add_user(manager, ADMIN_USER, roles.ADMIN)
-    _write_private(path, word + "\n")
+    state.write_whole(path, word + "\n")
     return "new password" if user else "created"
 
 
@@ -175,9 +178,11 @@ def _import_assets(manager: Any, tables: dict[str, catalogue.Table]) -> str:
     with override_user(manager.find_user(username=ADMIN_USER)):
         ImportAssetsCommand(dict(compiled.files)).run()
         removed = _remove_stale(compiled.uuids)
-    database = db.session.query(Database).filter_by(uuid=bundle.identity("database", bundle.DATABASE)).one()
-    known = roles.define(manager, database)
-    public = manager.find_role("Public") if os.environ.get("SUPERSET_PUBLIC") == "1" else None
+    databases = [
+        db.session.query(Database).filter_by(uuid=bundle.identity("database", name)).one() for name in bundle.DATABASES
+    ]
+    known = roles.define(manager, databases)
+    public = manager.find_role("Public") if settings.is_public() else None
     for dashboard in compiled.dashboards:
         record = db.session.query(Dashboard).filter_by(uuid=dashboard.uuid).one()
         audience = [known[name] for name in dashboard.spec["audience"]]
@@ -191,29 +196,66 @@ def _import_assets(manager: Any, tables: dict[str, catalogue.Table]) -> str:
     return f"{note}, {removed} removed" if removed else note
 
 
-def run(force: bool = False) -> bool:
-    """Do what is needed; return whether anything was.
+def run(force: bool = False, before_replacing: Callable[[], object] = lambda: None) -> bool:
+    """Do what is needed; return whether anything was. The caller holds `state.only_one`.
 
     Parameters
     ----------
     force : bool
         Do every step, whatever changed.
+    before_replacing : callable
+        Called before the metadata's file is replaced, which no server may have open then.
+
+    Raises
+    ------
+    state.DamagedStateError
+        If a state file can be neither used nor made again.
+    BootstrapError
+        If a step failed, or the server could not be stopped.
     """
+    has_metadata = state.has_metadata()
+    if not has_metadata and recorded():
+        state.say("  the metadata is gone: it is made again, without the accounts and what people made")
     tables = catalogue.read()
-    wanted, known = fingerprints(tables), {} if force else recorded()
+    wanted, known = fingerprints(tables), recorded() if has_metadata and not force else {}
     outlines = settings.home() / basemap.OUTLINES
-    complete = outlines.exists() and (settings.home() / PASSWORD_FILE).exists()
+    complete = outlines.exists() and state.read_line(settings.home() / PASSWORD_FILE)
+    state.secret(SECRET_KEY_FILE, SECRET_KEY_BYTES)
     if wanted == known and complete:
         return False
     if not outlines.exists():
         with step("base map") as notes:
             basemap.generate(outlines)
             notes.append(f"{outlines.stat().st_size / 1e6:.1f} MB of outlines, {basemap.draw_ahead()} tiles")
-    log = settings.home() / "bootstrap.log"
-    with log.open("w") as chatter, redirect_stdout(chatter):
-        _bring_up(wanted, known, tables)
-    _write_private(settings.home() / STATE, json.dumps(wanted, indent=2))
+    file = state.metadata_file()
+    if file is not None and wanted["schema"] != (recorded().get("schema") if has_metadata else None):
+        before_replacing()
+        with state.replaced_metadata(file) as part:
+            _in_process_of_its_own(wanted, known, tables, settings.sqlite_uri(part))
+    else:
+        _in_process_of_its_own(wanted, known, tables, settings.metadata_uri())
+    state.write_whole(settings.home() / STATE, json.dumps(wanted, indent=2))
     return True
+
+
+def _in_process_of_its_own(
+    wanted: dict[str, str], known: dict[str, str], tables: dict[str, catalogue.Table], metadata_uri: str
+) -> None:
+    """Run the steps where Superset, which reads its settings once, may be told of other metadata.
+
+    The process inherits the lock: should this one be killed, the next start waits for both.
+    """
+
+    def work() -> None:
+        os.environ["SUPERSET_METADATA_URI"] = metadata_uri
+        with (settings.home() / "bootstrap.log").open("w") as chatter, redirect_stdout(chatter):
+            _bring_up(wanted, known, tables)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise BootstrapError(f"the dashboards' state could not be brought up (exit {process.exitcode})")
 
 
 def _bring_up(wanted: dict[str, str], known: dict[str, str], tables: dict[str, catalogue.Table]) -> None:
@@ -236,3 +278,7 @@ def _bring_up(wanted: dict[str, str], known: dict[str, str], tables: dict[str, c
             notes.append(_admin(security_manager))
         with step("dashboards") as notes:
             notes.append(_import_assets(security_manager, tables))
+        from superset import db  # type: ignore[attr-defined]  # our folder is not that package
+
+        db.session.remove()
+        db.engine.dispose()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import charts
 import palette
+import roles
 import settings
 import yaml
 from catalogue import Table
@@ -22,7 +23,8 @@ from charts import AssetError, Dataset, Metric
 
 NAMESPACE = uuid.UUID("5f0c5c1e-52f5-5d0b-9a0d-0f6e7c4a5100")
 VERSION = "1.0.0"
-DATABASE = "Warehouse"
+# Superset's record of a published file: its name for people -> the file, which the connection opens by this name.
+DATABASES = {"Warehouse": "warehouse.duckdb", "Stakeholders": "stakeholders.duckdb"}
 CERTIFIED_BY = "Retention Warehouse"
 MANAGED = "Managed by code under superset/assets: edits here are lost at the next start. Save a copy to make it yours."
 GRID_COLUMNS = 12
@@ -132,10 +134,6 @@ def load_datasets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -
         if address not in catalogue:
             raise AssetError(f"the published warehouse has no table {address}, which the dataset {key} needs")
         table = catalogue[address]
-        if shown := spec.get("columns"):
-            if missing := set(shown) - set(table.columns):
-                raise AssetError(f"{address} has no column {', '.join(sorted(missing))}, which the dataset {key} shows")
-            table = replace(table, columns={name: table.columns[name] for name in shown})
         metrics = {
             name: Metric(name, one["label"], one["sql"], one["format"], one.get("description", ""))
             for name, one in spec.get("metrics", {}).items()
@@ -147,9 +145,7 @@ def load_datasets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -
             spec.get("time"),
             metrics,
             {**labels, **spec.get("labels", {})},
-            spec.get("row_level", False),
             spec.get("calculated", {}),
-            bool(spec.get("columns")),
         )
         if dataset.time:
             dataset.column(dataset.time)
@@ -170,13 +166,19 @@ def _label(dataset: Dataset, column: str) -> str:
     return str(dataset.labels.get(column) or column.replace("_", " ").capitalize())
 
 
-def _database() -> dict[str, Any]:
+def database_of(table: Table) -> str:
+    """Return the database that a table is read from."""
+    return "Stakeholders" if table.for_stakeholders else "Warehouse"
+
+
+def _database(name: str) -> dict[str, Any]:
     return {
-        "database_name": DATABASE,
+        "database_name": name,
         # A logical name: the connection is always to the published build.
-        "sqlalchemy_uri": "duckdb:///warehouse.duckdb",
+        "sqlalchemy_uri": f"duckdb:///{DATABASES[name]}",
         "cache_timeout": None,
-        "expose_in_sqllab": True,
+        # The analysts' file holds every table of the other one.
+        "expose_in_sqllab": name == "Warehouse",
         "allow_run_async": False,
         "allow_ctas": False,
         "allow_cvas": False,
@@ -191,7 +193,7 @@ def _database() -> dict[str, Any]:
         },
         "impersonate_user": False,
         "is_managed_externally": True,
-        "uuid": identity("database", DATABASE),
+        "uuid": identity("database", name),
         "version": VERSION,
     }
 
@@ -249,8 +251,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "cache_timeout": None,
         "catalog": None,
         "schema": table.schema,
-        # Whoever sees a chart may ask for any column of its table; what must not be seen is not in the query below it.
-        "sql": f"select {', '.join(table.columns)} from {table.schema}.{table.name}" if dataset.narrowed else None,
+        "sql": None,
         "params": None,
         "template_params": None,
         "filter_select_enabled": True,
@@ -263,7 +264,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "metrics": metrics,
         "columns": columns,
         "version": VERSION,
-        "database_uuid": identity("database", DATABASE),
+        "database_uuid": identity("database", database_of(table)),
     }
 
 
@@ -457,12 +458,19 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
     css = (assets / "dashboard.css").read_text()
     contents: dict[str, dict[str, Any]] = {
         "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
-        f"databases/{DATABASE}.yaml": _database(),
+        **{f"databases/{name}.yaml": _database(name) for name in DATABASES},
     }
     for key, dataset in datasets.items():
-        contents[f"datasets/{DATABASE}/{key}.yaml"] = _dataset(dataset)
+        contents[f"datasets/{database_of(dataset.table)}/{key}.yaml"] = _dataset(dataset)
     for dashboard in dashboards:
         for name, chart in dashboard.charts.items():
+            if (
+                roles.STAKEHOLDER in dashboard.spec["audience"]
+                and not datasets[chart["dataset"]].table.for_stakeholders
+            ):
+                raise AssetError(
+                    f"{dashboard.folder}: {name} shows stakeholders {chart['dataset']}, which is not for them"
+                )
             content = _chart(dashboard, name, datasets[chart["dataset"]])
             contents[f"charts/{dashboard.folder}__{name}.yaml"] = content
         contents[f"dashboards/{dashboard.folder}.yaml"] = _dashboard(dashboard, datasets, css)

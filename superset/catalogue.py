@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 import warehouse
@@ -30,11 +31,22 @@ class Table:
     name: str
     description: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
+    for_stakeholders: bool = False
 
 
 def read() -> dict[str, Table]:
-    """Return the tables of the published build by ``schema.name``, columns in their own order."""
-    with duckdb.connect(str(warehouse.build_file()), read_only=True) as connection:
+    """Return the tables of the published build by ``schema.name``, columns in their own order.
+
+    A table that stakeholders may see is described as it is in their file, which may lack a column.
+    """
+    shown = _read(warehouse.STAKEHOLDERS.file())
+    for table in shown.values():
+        table.for_stakeholders = True
+    return _read(warehouse.ANALYSTS.file()) | shown
+
+
+def _read(file: Path) -> dict[str, Table]:
+    with duckdb.connect(str(file), read_only=True) as connection:
         tables = connection.execute(
             "select schema_name, table_name, coalesce(comment, '') from duckdb_tables() order by all",
         ).fetchall()

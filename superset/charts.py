@@ -76,9 +76,7 @@ class Dataset:
     time: str | None
     metrics: dict[str, Metric]
     labels: dict[str, str]
-    row_level: bool
     calculated: dict[str, Spec] = field(default_factory=dict)
-    narrowed: bool = False
 
     def metric(self, name: str) -> Metric:
         """Return a metric, or say which are there."""
@@ -121,18 +119,26 @@ def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]
         asked.append({"col": dataset.time, "op": "TEMPORAL_RANGE", "val": "No filter"})
     for name, wanted in spec.get("only", {}).items():
         column = dataset.column(name)
-        if wanted is True:
-            drawn.append({"clause": "WHERE", "subject": column, "operator": "IS TRUE", "expressionType": "SIMPLE"})
-            asked.append({"col": column, "op": "IS TRUE"})
-        else:
-            values = _listed(wanted)
-            one = {"clause": "WHERE", "subject": column, "operator": "IN", "expressionType": "SIMPLE"}
-            drawn.append({**one, "comparator": values})
-            asked.append({"col": column, "op": "IN", "val": values})
-    where = spec.get("where")
-    if where:
-        drawn.append({"clause": "WHERE", "expressionType": "SQL", "sqlExpression": where})
-    return drawn, {"filters": asked, "extras": {"having": "", "where": f"({where})" if where else ""}}
+        for operator, value in _conditions(wanted):
+            one = {"clause": "WHERE", "subject": column, "operator": operator, "expressionType": "SIMPLE"}
+            drawn.append(one if value is None else {**one, "comparator": value})
+            asked.append(
+                {"col": column, "op": operator} if value is None else {"col": column, "op": operator, "val": value}
+            )
+    return drawn, {"filters": asked, "extras": {"having": "", "where": ""}}
+
+
+# Conditions are structured, never SQL: what stakeholders' browsers send is names and values only.
+OPERATORS = {"from": ">=", "to": "<=", "above": ">", "like": "LIKE"}
+
+
+def _conditions(wanted: Any) -> list[tuple[str, Any]]:
+    """Return what a description wants of a column: true, false, one of some values, or a mapping of `OPERATORS`."""
+    if isinstance(wanted, bool):
+        return [("IS TRUE" if wanted else "IS FALSE", None)]
+    if isinstance(wanted, dict):
+        return [(OPERATORS[name], value) for name, value in wanted.items()]
+    return [("IN", _listed(wanted))]
 
 
 def _query(

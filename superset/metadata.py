@@ -23,11 +23,14 @@ STEPS = {
 
 
 class RequestLogger(DBEventLogger):  # type: ignore[misc]  # Superset is untyped
-    """Logs who asked for what and how long it took, as Superset does, but not the steps within one request."""
+    """Logs who asked for what and how long it took, as Superset does, but not the steps within one request.
+
+    Nor visitors without an account: their rows have no name in them, and anybody could fill the disk with them.
+    """
 
     def log(self, user_id: int | None, action: str, *args: Any, **kwargs: Any) -> None:
-        """Write an event to the table of logs, unless it is a step."""
-        if action not in STEPS:
+        """Write an event to the table of logs, unless it is a step or nobody's."""
+        if user_id is not None and action not in STEPS:
             super().log(user_id, action, *args, **kwargs)
 
 

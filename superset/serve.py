@@ -3,50 +3,100 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import basemap
 import bootstrap
+import bounds
+import duckdb
 import roles
 import settings
+import state
 import warehouse
 
 HOST = "127.0.0.1"
 LOG_BYTES, LOG_FILES = 5_000_000, 3
+KEPT_REQUEST_DAYS = 180
+PID_FILE, SERVER_FILE, ALIVE_FILE = "gunicorn.pid", "server.json", "server.lock"
+# What a request that is running is given to end by itself, and the whole server after that.
+GRACE_SECONDS, END_SECONDS = 10, 20
+
+_say = state.say
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+@dataclass(frozen=True)
+class Running:
+    """A server of ours that is alive."""
+
+    process: int
+    port: int
+    warehouse: str
+    code: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://localhost:{self.port}"
 
 
-def _pid_file() -> Path:
-    return settings.home() / "gunicorn.pid"
-
-
-def _address() -> str:
-    return f"http://localhost:{settings.port()}"
-
-
-def running() -> int | None:
-    """Process id of our own server, if it runs: a stale file may name somebody else's process by now."""
+def _is_alive(home: Path) -> bool:
+    """Whether any process of the server lives: master and workers hold a lock that they inherited."""
     try:
-        process = int(_pid_file().read_text())
+        with (home / ALIVE_FILE).open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def _master(home: Path) -> int | None:
+    """Return the process id that gunicorn wrote down: a stale file may name somebody else's process by now."""
+    try:
+        process = int((home / PID_FILE).read_text())
         command = Path(f"/proc/{process}/cmdline")
         if command.exists():
             words = command.read_bytes().decode(errors="replace")
-            ours = "gunicorn" in words and str(settings.home()) in words
+            ours = "gunicorn" in words and str(home) in words
         else:
             os.kill(process, 0)
             ours = True
     except (FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
         return None
     return process if ours else None
+
+
+def running(home: Path | None = None) -> Running | None:
+    """Return our own server, if any process of it lives.
+
+    Parameters
+    ----------
+    home : Path, optional
+        Superset's home; that of the settings by default.
+    """
+    home = home or settings.home()
+    alive = _is_alive(home)
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+        known = Running(**json.loads((home / SERVER_FILE).read_text()))
+        if alive:
+            return known
+    # The file is lost or cut, or the server is one of an earlier version, which wrote none and held no lock.
+    process = _master(home)
+    return Running(process, settings.port(), str(settings.warehouse_dir())) if process else None
 
 
 def _answers(path: str) -> bool:
@@ -68,58 +118,122 @@ def _rotate(log: Path) -> None:
     log.replace(log.with_suffix(".log.1"))
 
 
-def _announce() -> None:
+def _announce(port: int) -> None:
     """Print where the dashboards are and how to come in."""
-    word = (settings.home() / bootstrap.PASSWORD_FILE).read_text().strip()
-    print(f"\n  Dashboards  {_address()}\n  User        {bootstrap.ADMIN_USER}\n  Password    {word}\n", flush=True)
+    word = state.read_line(settings.home() / bootstrap.PASSWORD_FILE)
+    print(
+        f"\n  Dashboards  http://localhost:{port}\n  User        {bootstrap.ADMIN_USER}\n  Password    {word}\n",
+        flush=True,
+    )
 
 
-def _port_taken() -> bool:
-    import socket
-
+def _port_taken(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((HOST, settings.port())) == 0
+        return probe.connect_ex((HOST, port)) == 0
+
+
+# What lies in a home; the secret key comes last: with it a move is complete.
+STATE_NAMES = (
+    *("bootstrap.json", "bootstrap.log", "superset.log", "superset.log.1", "superset.log.2", "superset.log.3"),
+    *("gunicorn.pid", "gunicorn.code", "cache", "spill", basemap.OUTLINES),
+    *("metadata.db-wal", "metadata.db-shm", "metadata.db", bootstrap.PASSWORD_FILE, bootstrap.SECRET_KEY_FILE),
+)
+
+
+def _take_over() -> None:
+    """Move the state here from ``superset`` beside the warehouse, where it was before each warehouse had its own."""
+    home, old = settings.home(), settings.warehouse_dir().parent / "superset"
+    if os.environ.get("SUPERSET_HOME") or old == home or not (old / bootstrap.SECRET_KEY_FILE).exists():
+        return
+    if (home / bootstrap.SECRET_KEY_FILE).exists() or not (old / basemap.OUTLINES).exists():
+        return
+    beside = settings.warehouse_dir().parent.iterdir()
+    others = [one.name for one in beside if one != settings.warehouse_dir() and (one / "current").exists()]
+    if others and settings.warehouse_dir().name != "warehouse":
+        _say(f"  {old} holds accounts and secrets of this warehouse or of {', '.join(others)}: it is left where it is.")
+        _say(f"  To go on with it here, stop its server and move it to {home}")
+        return
+    if found := running(old):
+        _end(old, found)
+    for name in STATE_NAMES:
+        if (old / name).exists():
+            (old / name).replace(home / name)
+    with contextlib.suppress(OSError):  # the folder of this code, or one with more in it
+        old.rmdir()
+    _say(f"  accounts, secrets and people's own charts were moved from {old} to {home}: each warehouse has its own now")
+
+
+@contextlib.contextmanager
+def _ready() -> Iterator[None]:
+    """Hold the lock of this home, with the state in it."""
+    with state.only_one():
+        _take_over()
+        yield
 
 
 def start(wait_seconds: float = 120) -> int:
     """Bootstrap when needed, start the server unless it runs, and wait until it lets people in."""
-    if not warehouse.build_file().exists():
-        _say(f"no published warehouse in {settings.warehouse_dir()}: run `make warehouse` first")
+    with _ready():
+        return _start(wait_seconds)
+
+
+def _start(wait_seconds: float) -> int:
+    _need_warehouse()
+    found = running()
+    if found and found.warehouse != str(settings.warehouse_dir()):
+        _say(f"the dashboards in {settings.home()} show another warehouse, {found.warehouse}:")
+        _say("stop them first, or give this one a place of its own with SUPERSET_HOME")
         return 1
-    changed = bootstrap.run()
-    process = running()
-    started_from = settings.home() / "gunicorn.code"
-    if process and (not started_from.exists() or started_from.read_text() != bootstrap.code_digest()):
+    port = settings.port()
+    if (not found or found.port != port) and _port_taken(port):
+        _say(f"port {port} is taken by another program, or by another warehouse's dashboards: stop that, or choose")
+        _say("another port with SUPERSET_PORT")
+        return 1
+    changed = bootstrap.run(before_replacing=_stop_for_change)
+    found = running()
+    code = bootstrap.code_digest()
+    if found and found.code != code:
         _say("  the server's code or settings changed: it is started again")
-        stop()
-        process = None
-    if process:
-        _announce()
-        _say(f"  already running (process {process}{', dashboards brought up to date' if changed else ''})")
+        if _stop():
+            return 1
+        found = None
+    if found:
+        _announce(found.port)
+        _say(f"  already running (process {found.process}{', dashboards brought up to date' if changed else ''})")
         return 0
-    if _port_taken():
-        _say(f"port {settings.port()} is taken by another program: stop it, or choose another with SUPERSET_PORT")
-        return 1
+    state.remove_old_requests(KEPT_REQUEST_DAYS)
+    return _launch(port, code, wait_seconds)
+
+
+def _need_warehouse() -> None:
+    if not warehouse.STAKEHOLDERS.file().exists():
+        raise settings.SettingError(f"no published warehouse in {settings.warehouse_dir()}: run `make warehouse` first")
+
+
+def _launch(port: int, code: str, wait_seconds: float) -> int:
+    """Start gunicorn and wait until it answers."""
     log = settings.home() / "superset.log"
     _rotate(log)
     command = [
         *(sys.executable, "-m", "gunicorn", "superset.app:create_app()"),
-        *("--bind", f"{HOST}:{settings.port()}"),
+        *("--bind", f"{HOST}:{port}"),
         *("--workers", os.environ.get("SUPERSET_WORKERS") or "2"),
         *("--worker-class", "gthread"),
         *("--threads", os.environ.get("SUPERSET_THREADS") or "8"),
         # Longer than the longest query: a worker is only killed when it hangs.
-        *("--timeout", str(int(warehouse.QUERY_SECONDS) + 60)),
-        # Superset puts whole filter states into addresses.
-        *("--limit-request-line", "0"),
-        *("--limit-request-field_size", "0"),
-        *("--pid", str(_pid_file())),
+        *("--timeout", str(int(bounds.QUERY_SECONDS) + 60)),
+        *("--graceful-timeout", str(GRACE_SECONDS)),
+        # The longest that gunicorn knows besides "any": Superset puts filter states into addresses.
+        *("--limit-request-line", "8190"),
+        *("--pid", str(settings.home() / PID_FILE)),
         *("--chdir", str(settings.home())),
-        *("--log-level", "warning"),
+        # Warnings are about requests that make no sense, as many as somebody cares to send.
+        *("--log-level", "error"),
+        *("--config", str(settings.ROOM / "bounds.py")),
     ]
-    started_from.write_text(bootstrap.code_digest())
     started = time.monotonic()
-    with log.open("ab") as out:
+    with (settings.home() / ALIVE_FILE).open("a") as alive, log.open("ab") as out:
+        fcntl.flock(alive, fcntl.LOCK_EX)
         server = subprocess.Popen(
             command,
             env=bootstrap.environment(),
@@ -127,60 +241,108 @@ def start(wait_seconds: float = 120) -> int:
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=(alive.fileno(),),
         )
+        found = Running(server.pid, port, str(settings.warehouse_dir()), code)
+        state.write_whole(settings.home() / SERVER_FILE, json.dumps(asdict(found)))
     while time.monotonic() - started < wait_seconds:
         if server.poll() is not None:
             _say(f"the server ended at once; the end of {log}:\n" + "\n".join(log.read_text().splitlines()[-25:]))
             return 1
         if _answers("/health") and _answers("/login/"):
             _say(f"  {'server':<28} {'on loopback only':<58} {time.monotonic() - started:6.1f} s")
-            _announce()
+            _announce(port)
             return 0
         time.sleep(0.3)
     _say(f"the server did not answer within {wait_seconds:.0f} s; see {log}")
-    stop()
+    _stop()
     return 1
+
+
+def _end(home: Path, found: Running) -> str:
+    """End all processes of a server; return how they ended, empty when some did not."""
+    group = os.getpgid(found.process) if _master(home) == found.process else found.process
+    for how, ending, seconds in (
+        ("", signal.SIGTERM, GRACE_SECONDS + END_SECONDS),
+        (", what still ran was cut off", signal.SIGKILL, END_SECONDS),
+    ):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, ending)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if not _is_alive(home) and _master(home) is None:
+                return f"process {found.process}{how}"
+            time.sleep(0.1)
+    return ""
 
 
 def stop() -> int:
     """End our own server, if it runs."""
-    process = running()
-    if process is None:
-        _pid_file().unlink(missing_ok=True)
+    with _ready():
+        return _stop()
+
+
+def _stop() -> int:
+    home = settings.home()
+    found = running()
+    if found is None:
+        if _is_alive(home):
+            _say(f"  the dashboards run, but {home / SERVER_FILE} and {home / PID_FILE} are lost or cut: end the")
+            _say("  processes named gunicorn by hand")
+            return 1
         _say("  the dashboards are not running")
         return 0
-    os.kill(process, signal.SIGTERM)
-    for _ in range(200):
-        if running() is None:
-            break
-        time.sleep(0.1)
-    else:
-        os.kill(process, signal.SIGKILL)
-    _pid_file().unlink(missing_ok=True)
-    _say(f"  stopped (process {process})")
+    how = _end(home, found)
+    if not how:
+        _say(f"  not stopped: processes of the group {found.process} go on, and hold port {found.port}")
+        return 1
+    for name in (PID_FILE, SERVER_FILE):
+        (home / name).unlink(missing_ok=True)
+    _say(f"  stopped ({how})")
     return 0
+
+
+def _stop_for_change() -> None:
+    """Stop the server, if it runs, so that the metadata's file can be replaced."""
+    if running() and _stop():
+        raise bootstrap.BootstrapError("the running server could not be stopped: nothing was changed")
 
 
 def status() -> int:
     """Say whether the dashboards run and which build they show."""
-    process = running()
-    if process is None:
+    found = running()
+    if found is None:
         print("not running")
         return 1
-    print(f"running (process {process}) at {_address()}, build {warehouse.build_id()}")
+    print(f"running (process {found.process}) at {found.address}, build {warehouse.build_id()}")
     return 0
 
 
-def add_user(name: str, role: str, state: str | None = None) -> int:
-    """Add a person, or give a known one a new password, and print it once."""
-    bootstrap.run()
-    with bootstrap.application().app_context():
-        from superset import security_manager  # type: ignore[attr-defined]  # our folder is not that package
+def _states() -> list[str]:
+    """Return the states of the published warehouse."""
+    with duckdb.connect(str(warehouse.build_file()), read_only=True) as connection:
+        found = connection.execute("select distinct customer_state from marts.daily_sales where customer_state <> ''")
+        return [state for (state,) in found.fetchall()]
 
-        word = roles.add_user(security_manager, name, role)
-        if state:
-            roles.restrict_to_state(security_manager, name, state)
-    print(f"\n  User        {name} ({role}{f', only {state}' if state else ''})\n  Password    {word}\n")
+
+def add_user(name: str, role: str | None, state_name: str | None = None) -> int:
+    """Add a person, or give a known one a new password, and print it once."""
+    if name == bootstrap.ADMIN_USER and (role not in (None, roles.ADMIN) or state_name):
+        raise roles.RefusedPersonError(f"{name} is the administrator, and stays one")
+    _need_warehouse()
+    limited = roles.check_person(name, role, state_name, _states())
+    with _ready():
+        bootstrap.run(before_replacing=_stop_for_change)
+        with bootstrap.application().app_context():
+            from superset import security_manager  # type: ignore[attr-defined]  # our folder is not that package
+
+            word = roles.add_user(security_manager, name, role, limited)
+            user = security_manager.find_user(username=name)
+            only = roles.state_of(user)
+            known = ", ".join(sorted(one.name for one in user.roles if one.name in roles.ROLES))
+        if name == bootstrap.ADMIN_USER:
+            state.write_whole(settings.home() / bootstrap.PASSWORD_FILE, word + "\n")
+    print(f"\n  User        {name} ({known}{f', only {only}' if only else ''})\n  Password    {word}\n")
     return 0
 
 
@@ -193,13 +355,30 @@ def main() -> int:
     commands.add_parser("status", help="is it running?")
     again = commands.add_parser("bootstrap", help="bring the state up to date")
     again.add_argument("--force", action="store_true", help="do every step, whatever changed")
-    user = commands.add_parser("add-user", help="add a person with a generated password")
+    user = commands.add_parser("add-user", help="add a person, or give a known one a new password; it is generated")
     user.add_argument("name")
-    user.add_argument("--role", choices=roles.ROLES, default=roles.STAKEHOLDER)
-    user.add_argument("--state", help="show this person one state only, for example SP")
+    user.add_argument("--role", choices=roles.ROLES, help="Stakeholder for somebody new; a known person keeps theirs")
+    user.add_argument("--state", help="show this person one state only, for example SP; `all` takes the rule away")
     given = parser.parse_args()
+    try:
+        return _run(given)
+    except (
+        settings.SettingError,
+        state.DamagedStateError,
+        bootstrap.BootstrapError,
+        roles.RefusedPersonError,
+    ) as error:
+        _say(f"error: {error}")
+        return 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    """Do what the command line asks for."""
     if given.command == "bootstrap":
-        _say("brought up to date" if bootstrap.run(given.force) else "nothing to do")
+        _need_warehouse()
+        with _ready():
+            changed = bootstrap.run(given.force, _stop_for_change)
+        _say("brought up to date" if changed else "nothing to do")
         return 0
     if given.command == "add-user":
         return add_user(given.name, given.role, given.state)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 ROOM = Path(__file__).resolve().parent
 PROJECT = ROOM.parent
 ASSETS = ROOM / "assets"
+
+
+class SettingError(ValueError):
+    """A setting names something that cannot be used."""
 
 
 def warehouse_dir() -> Path:
@@ -17,25 +20,53 @@ def warehouse_dir() -> Path:
 
 
 def home() -> Path:
-    """Folder of Superset's own state (``SUPERSET_HOME``); by default ``superset`` beside the warehouse's folder.
+    """Folder of Superset's own state (``SUPERSET_HOME``); by default beside the warehouse, under the warehouse's name.
 
-    Created with mode 700: it holds the secret key, the password hashes and cached results.
+    Created with mode 700, since it holds the secret key, the password hashes and cached results; for the same reason
+    git passes it over, wherever it is.
+
+    Raises
+    ------
+    SettingError
+        If it would be the folder of this code, or has a name that SQLite does not take.
     """
     named = os.environ.get("SUPERSET_HOME")
-    folder = Path(named).expanduser().resolve() if named else warehouse_dir().parent / "superset"
+    beside = warehouse_dir().with_name(f"{warehouse_dir().name}-superset")
+    folder = Path(named).expanduser().resolve() if named else beside
+    if folder in (ROOM, PROJECT) or ROOM in folder.parents:
+        raise SettingError(f"SUPERSET_HOME={named} is a folder of source code: name another one for secrets and state")
+    if "?" in str(folder):
+        raise SettingError(f"{folder}: SQLite takes what follows a question mark for options; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+    ignored = folder / ".gitignore"
+    if not ignored.exists():
+        ignored.write_text("*\n")
     return folder
 
 
 def port() -> int:
-    """Port on loopback (``SUPERSET_PORT``)."""
-    return int(os.environ.get("SUPERSET_PORT") or 8088)
+    """Port on loopback (``SUPERSET_PORT``).
+
+    Raises
+    ------
+    SettingError
+        If it is no port.
+    """
+    named = os.environ.get("SUPERSET_PORT") or "8088"
+    if not named.isdecimal() or not 0 < int(named) < 2**16:
+        raise SettingError(f"SUPERSET_PORT={named} is no port: a number from 1 to 65535")
+    return int(named)
 
 
 def metadata_uri() -> str:
     """Return the SQLAlchemy URI of Superset's metadata: ``SUPERSET_METADATA_URI``, or a SQLite file in its home."""
-    return os.environ.get("SUPERSET_METADATA_URI") or f"sqlite:///{home() / 'metadata.db'}?check_same_thread=false"
+    return os.environ.get("SUPERSET_METADATA_URI") or sqlite_uri(home() / "metadata.db")
+
+
+def sqlite_uri(file: Path) -> str:
+    """Return the URI of metadata in a SQLite file."""
+    return f"sqlite:///{file}?check_same_thread=false"
 
 
 def redis_url() -> str:
@@ -48,21 +79,6 @@ def behind_https() -> bool:
     return os.environ.get("SUPERSET_HTTPS") == "1"
 
 
-def secret(name: str, length: int = 32) -> str:
-    """Return a secret that is generated at first use and kept in a file that only its owner can read.
-
-    Parameters
-    ----------
-    name : str
-        File name inside Superset's home.
-    length : int
-        Bytes of randomness.
-    """
-    path = home() / name
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(secrets.token_urlsafe(length) + "\n")
-    return path.read_text().strip()
+def is_public() -> bool:
+    """Whether visitors without an account see the stakeholders' dashboards (``SUPERSET_PUBLIC=1``)."""
+    return os.environ.get("SUPERSET_PUBLIC") == "1"

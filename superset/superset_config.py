@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from datetime import timedelta
@@ -11,15 +12,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import basemap
+import bounds
+import corrections
+import guards
 import metadata
 import palette
+import sessions
 import settings
+import state
 import warehouse
 from flask import Flask
 
 HOME = settings.home()
 
-SECRET_KEY = settings.secret("secret_key", 48)
+SECRET_KEY = state.secret("secret_key", 48)
 SQLALCHEMY_DATABASE_URI = settings.metadata_uri()
 SQLALCHEMY_ENGINE_OPTIONS = metadata.engine_options(SQLALCHEMY_DATABASE_URI)
 EVENT_LOGGER = metadata.RequestLogger()
@@ -39,10 +45,16 @@ FEATURE_FLAGS = {
 
 # --- who may come in
 # Visitors without an account see nothing, unless SUPERSET_PUBLIC=1 opens the stakeholders' dashboards to them.
-PUBLIC = os.environ.get("SUPERSET_PUBLIC") == "1"
-if PUBLIC:
+if settings.is_public():
     AUTH_ROLE_PUBLIC = "Public"
 AUTH_USER_REGISTRATION = False
+CUSTOM_SECURITY_MANAGER = sessions.SecurityManager
+# Superset ships the same secrets for everyone. Neither feature is on; a switch must not be all that guards them.
+GUEST_TOKEN_JWT_SECRET = hashlib.sha256(f"guest token {SECRET_KEY}".encode()).hexdigest()
+GLOBAL_ASYNC_QUERIES_JWT_SECRET = hashlib.sha256(f"async queries {SECRET_KEY}".encode()).hexdigest()
+# No page of another host has business here.
+ENABLE_CORS = False
+MAX_CONTENT_LENGTH = 10_000_000
 FAB_PASSWORD_COMPLEXITY_ENABLED = True
 RATELIMIT_ENABLED = True
 # Attempts to log in, per address and worker. A limit of all requests is left to a proxy: one dashboard asks for a
@@ -53,8 +65,10 @@ RATELIMIT_APPLICATION = None
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for it)
-    """Put two things right before the first request: who may guess passwords, and the first two statements at once."""
+    """Put right before the first request: who may guess passwords, what may be asked, two first statements at once."""
     _limit_attempts(app)
+    guards.install(app)
+    corrections.install(app)
     # Celery binds its tasks at their first use; of two first statements at the same moment one finds them half bound.
     import superset.sql_lab  # noqa: F401
     from superset.extensions import celery_app
@@ -137,8 +151,8 @@ FILTER_STATE_CACHE_CONFIG = _cache("filters", 90 * _DAY)
 EXPLORE_FORM_DATA_CACHE_CONFIG = _cache("explore", 7 * _DAY)
 
 # --- queries
-SQLLAB_TIMEOUT = int(warehouse.QUERY_SECONDS)
-SUPERSET_WEBSERVER_TIMEOUT = int(warehouse.QUERY_SECONDS) + 10
+SQLLAB_TIMEOUT = int(bounds.QUERY_SECONDS)
+SUPERSET_WEBSERVER_TIMEOUT = int(bounds.QUERY_SECONDS) + 10
 ROW_LIMIT = 50_000
 SQL_MAX_ROW = 100_000
 
@@ -150,6 +164,7 @@ THEME_DEFAULT = palette.theme()
 THEME_DARK = None
 ENABLE_UI_THEME_ADMINISTRATION = False
 
-# Superset's own defaults for logging are kept; the server's log file is rotated by serve.py.
-LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "WARNING"
+# Superset's own defaults for logging are kept; the server's log file is rotated by serve.py. A warning is a page of
+# traceback for each address that does not exist: anybody could fill the disk by asking for some.
+LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "ERROR"
 RATELIMIT_STORAGE_URI = REDIS_URL or "memory://"  # in memory each worker counts for itself

@@ -2,23 +2,25 @@
 
 A DuckDB user who may type SQL may by default read every file of the host and write where the process may. Four
 things close that: the file is opened read-only, external access is off and the configuration is locked, only
-statements that read are let through, and functions that open files are refused by name (DuckDB keeps the database
-file itself on its list of allowed paths, so reading and overwriting *that* file is not covered by its own lock).
+statements that read are let through, and table functions are refused unless they are known to be harmless (DuckDB
+keeps the database file itself on its list of allowed paths, so reading and overwriting *that* file is not covered by
+its own lock).
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
+import bounds
 import duckdb
 import settings
 from duckdb_engine import ConnectionWrapper, CursorWrapper, Dialect, DuckDBIdentifierPreparer
@@ -26,47 +28,26 @@ from flask_caching.backends.filesystemcache import FileSystemCache
 from flask_caching.backends.rediscache import RedisCache
 from sqlalchemy.dialects import registry
 
-QUERY_SECONDS = float(os.environ.get("SUPERSET_QUERY_SECONDS") or 60)
-WATCH_SECONDS = 0.25  # how often running queries are looked at
+LEAVE_SECONDS = 10.0  # for all to leave a broken database
 
 # Statements that only read. DESCRIBE, SHOW, SUMMARIZE and FROM-first queries parse as SELECT.
 READING = {"SELECT"}
 
-# Functions that open files or run text as SQL. External access is off as well; this also covers the served file.
-FILE_FUNCTIONS = {
-    "glob",
-    "json_execute_serialized_sql",
-    "parquet_bloom_probe",
-    "parquet_file_metadata",
-    "parquet_full_metadata",
-    "parquet_kv_metadata",
-    "parquet_metadata",
-    "parquet_scan",
-    "parquet_schema",
-    "query",
-    "query_table",
-    "read_blob",
-    "read_csv",
-    "read_csv_auto",
-    "read_duckdb",
-    "read_json",
-    "read_json_auto",
-    "read_json_objects",
-    "read_json_objects_auto",
-    "read_ndjson",
-    "read_ndjson_auto",
-    "read_ndjson_objects",
-    "read_parquet",
-    "read_text",
-    "sniff_csv",
-    "getenv",
-    "which_secret",
-    "duckdb_secrets",
+# Table functions that read nothing but their arguments and the warehouse's own catalogue. All others that DuckDB has
+# are refused, those of its next version too: they open files, run text as SQL, change what is logged, ...
+HARMLESS = {
+    *("generate_series", "range", "unnest", "repeat", "repeat_row", "json_each", "json_tree", "histogram"),
+    *("histogram_values", "summary", "duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_functions"),
+    *("duckdb_indexes", "duckdb_keywords", "duckdb_schemas", "duckdb_sequences", "duckdb_tables", "duckdb_types"),
+    *("duckdb_views", "icu_calendar_names", "pg_timezone_names", "pragma_show", "pragma_storage_info"),
+    *("pragma_table_info", "pragma_version", "test_all_types"),
 }
+# Refused besides: no table functions, but they read the process's environment or write its log.
+REFUSED = {"getenv", "write_log"}
 
 LEADING_COMMENT = re.compile(r"\A\s*(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/)\s*", re.DOTALL)
 EXPLAIN = re.compile(r"\A\s*explain\s+(?:analyze\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE)
-NAME = re.compile(r'\A"?([A-Za-z_][A-Za-z0-9_]*)"?')
+NAME = re.compile(r'\A(?:"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_]*))')
 PIVOT = re.compile(r"\A\s*(?:pivot|unpivot|with|from|select)\b", re.IGNORECASE)
 
 
@@ -74,13 +55,13 @@ class RefusedStatementError(duckdb.PermissionException):
     """The statement could do more than read the warehouse's tables."""
 
 
-def build_file() -> Path:
-    """Return the published file, symlink resolved.
+def build_file(name: str = "warehouse.duckdb") -> Path:
+    """Return a published file, symlink resolved.
 
     DuckDB keeps one instance per path: asked for the symlink's own path it would go on answering from the old build
     for as long as any connection is open.
     """
-    return (settings.warehouse_dir() / "current" / "warehouse.duckdb").resolve()
+    return (settings.warehouse_dir() / "current" / name).resolve()
 
 
 def build_id() -> str:
@@ -89,7 +70,7 @@ def build_id() -> str:
 
 
 def configuration() -> dict[str, Any]:
-    """DuckDB's settings for the served file. Every connection of a process must have the same."""
+    """DuckDB's settings for the served files. Every connection of a process to a file must have the same."""
     spill = settings.home() / "spill"
     spill.mkdir(exist_ok=True)
     return {
@@ -107,6 +88,23 @@ def configuration() -> dict[str, Any]:
     }
 
 
+@cache
+def refused_functions() -> frozenset[str]:
+    """Return the names of the functions that nobody may call.
+
+    Operators are among them: called by their names, ``"<="(1, 'x')``, they do not check the types they are given, and
+    break the database. Written between two values they do.
+    """
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            r"""
+            select lower(function_name) from duckdb_functions()
+            where function_type in ('table', 'table_macro') or not regexp_full_match(function_name, '\w+')
+            """
+        ).fetchall()
+    return frozenset({name for (name,) in rows} - HARMLESS | REFUSED)
+
+
 def _without_comments(sql: str) -> str:
     """Drop the comments in front of a statement, which hide its first word."""
     while match := LEADING_COMMENT.match(sql):
@@ -114,8 +112,8 @@ def _without_comments(sql: str) -> str:
     return sql.strip()
 
 
-def _refuse_file_functions(sql: str) -> None:
-    """Raise when the text calls a function that opens files; strings and comments do not count."""
+def _refuse_functions(sql: str) -> None:
+    """Raise when the text calls a function that is refused; strings and comments do not count."""
     text = sql.encode()  # the tokens' offsets count bytes, not characters
     tokens = [token for token in duckdb.tokenize(sql) if token[1] != duckdb.token_type.comment]
     ends = [start for start, _ in tokens[1:]] + [len(text)]
@@ -125,8 +123,9 @@ def _refuse_file_functions(sql: str) -> None:
             continue
         # A token's text runs up to the next token: blanks and a comment may follow the name in it.
         name = NAME.match(word)
-        if name and following.startswith("(") and name.group(1).lower() in FILE_FUNCTIONS:
-            raise RefusedStatementError(f"Permission Error: {name.group(1)}() is not available on this warehouse")
+        called = (name.group(1) or name.group(2)) if name and following.startswith("(") else ""
+        if called.lower() in refused_functions():
+            raise RefusedStatementError(f"Permission Error: {called}() is not available on this warehouse")
 
 
 def check(sql: str) -> None:
@@ -140,7 +139,7 @@ def check(sql: str) -> None:
     for statement in duckdb.extract_statements(sql):
         kind = statement.type.name
         text = _without_comments(statement.query)
-        _refuse_file_functions(text)
+        _refuse_functions(text)
         if kind in READING:
             continue
         if kind == "EXPLAIN":
@@ -153,136 +152,207 @@ def check(sql: str) -> None:
         raise RefusedStatementError(f"Permission Error: {kind} statements are not allowed on this read-only warehouse")
 
 
-class Watchdog:
-    """Interrupts queries that run too long. Superset's own time limits are signals, which never fire in threads.
+class GuardedConnection(ConnectionWrapper):  # type: ignore[misc]  # the engine is untyped
+    """A connection to a published file whose cursors are guarded."""
 
-    One thread looks after all queries of a process: a timer per query is a thread per query, and starting one waits
-    for its turn among the busy ones, two or three times for each chart.
-    """
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self.raw: duckdb.DuckDBPyConnection
+        self._enter()
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
-        atexit.register(self._end)
-        self._running: dict[object, tuple[float, duckdb.DuckDBPyConnection]] = {}
+    def _enter(self) -> None:
+        self.is_abandoned = False
+        self._keeper.let_in(self)
+        super().__init__(self.raw)
 
-    @contextmanager
-    def limit(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Interrupt what the connection does in here when it takes longer than QUERY_SECONDS."""
-        query = object()
-        with self._lock:
-            self._running[query] = (time.monotonic() + QUERY_SECONDS, connection)
-            if self._thread is None or not self._thread.is_alive():  # after a fork it is not
-                self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-                self._thread.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._running[query]
+    def cursor(self) -> GuardedCursor:
+        """Return a guarded cursor."""
+        return GuardedCursor(self)
 
-    def _watch(self) -> None:
-        while not self._ended.wait(WATCH_SECONDS):
-            self._look()
+    def rollback(self) -> None:
+        """End the transaction; a connection that broke has none."""
+        with suppress(duckdb.Error):
+            self.raw.rollback()
 
-    def _look(self) -> None:
-        # a function of its own: between two looks the thread holds no connection
-        with self._lock:  # a query that ends now waits, so that the connection's next one is not hit
-            for deadline, connection in self._running.values():
-                if time.monotonic() > deadline:
-                    with suppress(duckdb.Error):  # nothing may end the watch
-                        connection.interrupt()
+    def abandon(self) -> None:
+        """End what it does: its database is broken."""
+        self.is_abandoned = True
+        with suppress(duckdb.Error):
+            self.raw.interrupt()
 
-    def _end(self) -> None:
-        # A thread that Python stops half way leaves DuckDB's objects behind, and DuckDB complains at length.
-        self._ended.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join()
+    def blames_another(self, error: duckdb.Error) -> bool:
+        """Tell whether a query failed because another one broke the database; see to it when it was this one."""
+        if isinstance(error, duckdb.InterruptException):
+            return self.is_abandoned
+        if not isinstance(error, duckdb.FatalException | duckdb.InternalException):
+            return False
+        if "previous fatal error" in str(error):
+            return True
+        self.raw.close()
+        self._keeper.renew()
+        return False
 
-
-watchdog = Watchdog()
+    def reopen(self) -> None:
+        """Leave the broken database."""
+        self.raw.close()
+        self._keeper.renew()
+        self._enter()
 
 
 class GuardedCursor(CursorWrapper):  # type: ignore[misc]  # the engine is untyped
-    """A cursor that refuses what does not read, and ends what runs too long."""
+    """A cursor that only reads, within limits, and asks again when another's query broke the database."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, wrapper: GuardedConnection) -> None:
-        super().__init__(connection, wrapper)
-        self._raw = connection
+    def __init__(self, connection: GuardedConnection) -> None:
+        super().__init__(connection.raw, connection)
+        self._guarded = connection
+        self._ask: Callable[[], Any] = lambda: None
+        self._has_fetched = False
 
     def execute(self, statement: str, parameters: Any = None, context: Any = None) -> None:
         """Run one text of SQL, if it only reads."""
         if statement.strip().lower() not in ("commit", "rollback"):
             check(statement)
-        with watchdog.limit(self._raw):
-            super().execute(statement, parameters, context)
+        self._ask = partial(super().execute, statement, parameters, context)
+        self._has_fetched = False
+        self._run(self._ask)
 
     def executemany(self, statement: str, parameters: Any = None, context: Any = None) -> None:
         """Refuse: there is nothing to insert."""
         raise RefusedStatementError("Permission Error: this warehouse is read-only")
 
-    def fetchall(self) -> list[Any]:
-        """Fetch all rows, within the time limit: DuckDB may still be computing them."""
-        with watchdog.limit(self._raw):
-            return list(self._raw.fetchall())
+    def fetchall(self) -> Any:
+        """Fetch all rows, within the limits: DuckDB may still be computing them."""
+        return self._run(lambda: list(self._guarded.raw.fetchall()))
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
-        """Fetch some rows, within the time limit."""
-        with watchdog.limit(self._raw):
-            return list(self._raw.fetchmany() if size is None else self._raw.fetchmany(size))
+        """Fetch some rows, within the limits."""
+        rows = list(self._run(lambda: self._guarded.raw.fetchmany(1 if size is None else size)))
+        self._has_fetched = True
+        return rows
+
+    def _run(self, action: Callable[[], Any]) -> Any:
+        """Do one thing with the connection, within the limits; once more where another's query broke the database."""
+        try:
+            return self._limited(action)
+        except duckdb.Error as error:
+            if not self._guarded.blames_another(error) or self._has_fetched:
+                raise
+        self._guarded.reopen()
+        super().__init__(self._guarded.raw, self._guarded)
+        if action is not self._ask:
+            self._limited(self._ask)
+        return self._limited(action)
+
+    def _limited(self, action: Callable[[], Any]) -> Any:
+        with bounds.shares.share_of(bounds.person()), bounds.watchdog.limit(self._guarded.raw):
+            return action()
 
 
-class GuardedConnection(ConnectionWrapper):  # type: ignore[misc]  # the engine is untyped
-    """A connection whose cursors are guarded."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        super().__init__(connection)
-        self._raw = connection
-
-    def cursor(self) -> GuardedCursor:
-        """Return a guarded cursor."""
-        return GuardedCursor(self._raw, self)
+_seen = threading.local()
 
 
 class Keeper:
-    """One open connection per process on the published build, beside those of the queries.
+    """One open connection per process on a published file, beside those of the queries.
 
     Superset opens and closes a connection per query. Without the keeper DuckDB would close the file, and drop its
     buffers, after each one; with it, opening one takes a third of a millisecond.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self._lock = threading.Lock()
         self._path: Path | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._seen = threading.local()
+        self._may_be_broken = False
+        self._used: WeakSet[GuardedConnection] = WeakSet()
+
+    def file(self) -> Path:
+        """Return the file as it is published now."""
+        return build_file(self.name)
 
     def connect(self) -> GuardedConnection:
         """Open a guarded connection on the build that is published now."""
+        return GuardedConnection(self)
+
+    def let_in(self, user: GuardedConnection) -> None:
+        """Give a connection its way to the build that is published now."""
         with self._lock:
-            path = build_file()
-            if self._connection is None or path != self._path:
-                previous = self._connection
-                self._connection = self._open(path)
-                self._path = path
-                if previous is not None:
-                    previous.close()
-            self._seen.build = path.parent.name
-            # Not a cursor of the keeper: closing a connection closes its cursors, and those of the build before may
-            # be in the middle of a query.
-            return GuardedConnection(self._open(path))
+            user.raw = self._open_current()
+            self._used.add(user)
 
-    @staticmethod
-    def _open(path: Path) -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(str(path), read_only=True, config=configuration())
+    def _open_current(self) -> duckdb.DuckDBPyConnection:
+        path = self.file()
+        if self._connection is None or path != self._path:
+            previous = self._connection
+            self._connection = self._open(path)
+            self._path = path
+            if previous is not None:
+                previous.close()
+        _seen.build = path.parent.name
+        # Not a cursor of the keeper: closing a connection closes its cursors, and those of the build before may
+        # be in the middle of a query.
+        return self._open(path)
 
-    def build_of_this_thread(self) -> str:
-        """Build that this thread last queried; a publish may have happened since."""
-        return getattr(self._seen, "build", None) or build_id()
+    def _open(self, path: Path) -> duckdb.DuckDBPyConnection:
+        """Open a file. After a fatal error DuckDB hands out the broken database until all have left it."""
+        until = time.monotonic() + LEAVE_SECONDS
+        while True:
+            connection = duckdb.connect(str(path), read_only=True, config=configuration())
+            if not self._may_be_broken or is_usable(connection):
+                self._may_be_broken = False
+                return connection
+            connection.close()
+            if time.monotonic() > until:
+                bounds.end_worker("a fatal error broke the database, and a query does not leave it")
+            time.sleep(0.02)
+
+    def renew(self) -> None:
+        """Let go of the database if a fatal error broke it: everybody else on it is interrupted and asks again."""
+        with self._lock:
+            if self._connection is None or is_usable(self._connection):
+                return
+            self._connection.close()
+            self._connection = None
+            self._may_be_broken = True
+            for connection in list(self._used):
+                connection.abandon()
+            self._used.clear()
+
+    def look(self) -> None:
+        """Read from the file, of which a fatal error may have been the last to use the database.
+
+        Raises
+        ------
+        duckdb.Error
+            It cannot be read.
+        """
+        self.renew()
+        with self._lock:
+            connection = self._open_current()
+        try:
+            with bounds.watchdog.limit(connection):
+                connection.execute("from marts.build_info").fetchall()
+        finally:
+            connection.close()
 
 
-keeper = Keeper()
+def is_usable(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a connection's database answers at all."""
+    try:
+        connection.execute("select 1").fetchall()
+    except (duckdb.FatalException, duckdb.InternalException):
+        return False
+    return True
+
+
+def build_of_this_thread() -> str:
+    """Build that this thread last queried; a publish may have happened since."""
+    return getattr(_seen, "build", None) or build_id()
+
+
+# The whole warehouse, for those who may ask anything; and a file of nothing but what everybody may see.
+ANALYSTS = Keeper("warehouse.duckdb")
+STAKEHOLDERS = Keeper("stakeholders.duckdb")
 
 
 @cache
@@ -315,14 +385,15 @@ registry.register("duckdb", __name__, WarehouseDialect.__name__)
 
 
 def mutate_connection(uri: Any, params: dict[str, Any], *_: Any) -> tuple[Any, dict[str, Any]]:
-    """Send every DuckDB connection of Superset, whatever its URI says, to the published warehouse.
+    """Send every DuckDB connection of Superset, whatever its URI says, to a published file: all, or stakeholders'.
 
     This is also what stops an administrator from opening another DuckDB file, or creating one, through the screen
     for database connections.
     """
     if uri.get_backend_name() == "duckdb":
+        keeper = STAKEHOLDERS if uri.database == STAKEHOLDERS.name else ANALYSTS
         params["creator"] = keeper.connect
-        uri = uri.set(database="warehouse.duckdb")
+        uri = uri.set(database=keeper.name)
     return uri, params
 
 
@@ -353,7 +424,7 @@ class BuildCache(FileSystemCache):  # type: ignore[misc]  # the library is untyp
     def set(self, key: str, value: Any, timeout: int | None = None, mgmt_element: bool = False) -> Any:
         """Store a result under the build it was read from, which need not be the published one any more."""
         if not mgmt_element:
-            key = f"{keeper.build_of_this_thread()}|{key}"
+            key = f"{build_of_this_thread()}|{key}"
         return super().set(key, value, timeout, mgmt_element)
 
     def delete(self, key: str, mgmt_element: bool = False) -> Any:
@@ -374,7 +445,7 @@ class RedisBuildCache(RedisCache):  # type: ignore[misc]  # the library is untyp
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
         """Store a result under the build it was read from, which need not be the published one any more."""
-        return super().set(f"{keeper.build_of_this_thread()}|{key}", value, timeout)
+        return super().set(f"{build_of_this_thread()}|{key}", value, timeout)
 
     def delete(self, key: str) -> Any:
         """Drop the published build's entry."""

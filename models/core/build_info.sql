@@ -26,9 +26,10 @@ final as (
 
     select
         cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as built_at,
-        cast(calendar.as_of_date as date) as as_of_date,
-        cast(calendar.data_until as timestamp) as data_until,
-        cast(calendar.last_complete_month as date) as last_complete_month,
+        calendar.as_of_date,
+        calendar.data_until,
+        calendar.last_complete_month,
+        calendar.later_orders,
         cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
         cast('{{ dbt_version }}' as string) as dbt_version,
         cast({{ engine_version() }} as string) as duckdb_version,

@@ -18,7 +18,7 @@ days as (
 final as (
 
     select
-        cast(days.date_day as date) as date_day,
+        days.date_day,
         cast(extract(year from days.date_day) as integer) as year_number,
         cast(extract(quarter from days.date_day) as integer) as quarter_number,
         cast(extract(month from days.date_day) as integer) as month_number,

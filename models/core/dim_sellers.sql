@@ -21,12 +21,14 @@ states as (
 
 ),
 
+{{ sold_later_only('seller_id') }},
+
 -- A city cell may hold a zip code, an e-mail address or a state's code; then the zip prefix knows better.
 final as (
 
     select
-        cast(sellers.seller_id as string) as seller_id,
-        cast(sellers.zip_code_prefix as string) as zip_code_prefix,
+        sellers.seller_id,
+        sellers.zip_code_prefix,
         cast(
             case
                 when {{ is_no_city('sellers.city') }} then zip_locations.city
@@ -34,13 +36,15 @@ final as (
             end as string
         ) as city,
         cast(coalesce(sellers.state, 'unknown') as string) as state,
-        cast(states.state_name as string) as state_name,
+        states.state_name,
         cast(coalesce(states.region, 'unknown') as string) as region,
-        cast(zip_locations.latitude as double) as latitude,
-        cast(zip_locations.longitude as double) as longitude
+        zip_locations.latitude,
+        zip_locations.longitude
     from sellers
     left join zip_locations on sellers.zip_code_prefix = zip_locations.zip_code_prefix
     left join states on sellers.state = states.state
+    left join sold_later_only on sellers.seller_id = sold_later_only.seller_id
+    where sold_later_only.seller_id is null
 
 )
 

@@ -46,12 +46,14 @@ order_payments as (
 
 ),
 
--- Orders before the window keep their numbers, and those inside it go on counting from there; an ordinary run has none.
+-- Orders before the window keep their numbers, and those inside it go on counting from there; an ordinary run has none. A day lies
+-- before the window or in it, never in both.
 earlier_orders as (
 
     select
         customer_id,
-        count(*) as valid_orders
+        count(*) as valid_orders,
+        max({{ 'customer_occasion_number' if is_windowed_run() else '0' }}) as occasions
     from {{ this if is_windowed_run() else 'orders' }}
     where is_valid_order and {{ is_before_window('purchased_at') }}
     group by 1
@@ -76,7 +78,10 @@ orders_of_several as (
         orders.order_id,
         row_number() over (
             partition by orders.customer_id order by orders.purchased_at, orders.order_id
-        ) as order_number
+        ) as order_number,
+        dense_rank() over (
+            partition by orders.customer_id order by cast(orders.purchased_at as date)
+        ) as occasion_number
     from orders
     inner join valid_orders on orders.customer_id = valid_orders.customer_id
     where
@@ -115,7 +120,11 @@ joined as (
         case
             when orders.is_valid_order
                 then coalesce(orders_of_several.order_number, 1) + coalesce(earlier_orders.valid_orders, 0)
-        end as customer_order_number
+        end as customer_order_number,
+        case
+            when orders.is_valid_order
+                then coalesce(orders_of_several.occasion_number, 1) + coalesce(earlier_orders.occasions, 0)
+        end as customer_occasion_number
     from orders
     left join order_items on orders.order_id = order_items.order_id
     left join order_payments on orders.order_id = order_payments.order_id
@@ -129,19 +138,19 @@ joined as (
 final as (
 
     select
-        cast(order_id as string) as order_id,
-        cast(customer_id as string) as customer_id,
-        cast(order_customer_id as string) as order_customer_id,
-        cast(order_status as string) as order_status,
-        cast(is_valid_order as boolean) as is_valid_order,
-        cast(is_delivered as boolean) as is_delivered,
-        cast(purchased_at as timestamp) as purchased_at,
+        order_id,
+        customer_id,
+        order_customer_id,
+        order_status,
+        is_valid_order,
+        is_delivered,
+        purchased_at,
         cast(purchased_at as date) as order_date,
         {{ month_of('purchased_at') }} as order_month,
-        cast(approved_at as timestamp) as approved_at,
-        cast(shipped_at as timestamp) as shipped_at,
-        cast(delivered_at as timestamp) as delivered_at,
-        cast(estimated_delivery_date as date) as estimated_delivery_date,
+        approved_at,
+        shipped_at,
+        delivered_at,
+        estimated_delivery_date,
         cast(delivery_days as integer) as delivery_days,
         cast(delay_days as integer) as delay_days,
         delay_days > 0 as is_late,
@@ -152,17 +161,18 @@ final as (
         cast(coalesce(item_value, 0) + coalesce(freight_value, 0) as decimal(18, 2)) as order_value,
         cast(coalesce(payment_value, 0) as decimal(18, 2)) as payment_value,
         cast(coalesce(payment_count, 0) as integer) as payment_count,
-        cast(payment_type as string) as payment_type,
-        cast(max_installments as integer) as max_installments,
+        payment_type,
+        max_installments,
         cast(coalesce(review_count, 0) as integer) as review_count,
-        cast(review_score as integer) as review_score,
-        cast(review_answered_at as timestamp) as review_answered_at,
-        cast(main_category as string) as main_category,
+        review_score,
+        review_answered_at,
+        main_category,
         cast(city as string) as customer_city,
         cast(zip_code_prefix as string) as customer_zip_code_prefix,
         cast(state as string) as customer_state,
         cast(coalesce(region, 'unknown') as string) as customer_region,
-        cast(customer_order_number as integer) as customer_order_number
+        cast(customer_order_number as integer) as customer_order_number,
+        cast(customer_occasion_number as integer) as customer_occasion_number
     from joined
 
 )

@@ -22,17 +22,17 @@ order_reviews as (
 final as (
 
     select
-        cast(reviews.review_id as string) as review_id,
-        cast(reviews.order_id as string) as order_id,
-        cast(orders.customer_id as string) as customer_id,
-        cast(reviews.review_score as integer) as review_score,
+        reviews.review_id,
+        reviews.order_id,
+        orders.customer_id,
+        reviews.review_score,
         cast(reviews.review_id = order_reviews.review_id as boolean) as is_order_score,
-        cast(reviews.comment_title as string) as comment_title,
-        cast(reviews.comment_message as string) as comment_message,
+        reviews.comment_title,
+        reviews.comment_message,
         cast(coalesce(reviews.comment_title, reviews.comment_message) is not null as boolean) as has_comment,
         cast(reviews.created_at as timestamp) as review_created_at,
         cast(reviews.answered_at as timestamp) as review_answered_at,
-        cast(orders.is_valid_order as boolean) as is_valid_order,
+        orders.is_valid_order,
         cast(orders.purchased_at as date) as order_date,
         {{ month_of('orders.purchased_at') }} as order_month,
         cast(orders.state as string) as customer_state

@@ -18,7 +18,7 @@ days_in_force as (
         'as_of_date' as name,
         cast(as_of_date as string) as value,
         'date' as unit,
-        'Everything stamped at or after this day is unseen; by default the day after the last purchase.' as description
+        'Orders placed on or after this day are left out; by default the day after the data ends.' as description
     from calendar
     union all
     select
@@ -41,10 +41,10 @@ all_parameters as (
 final as (
 
     select
-        cast(name as string) as name,
-        cast(value as string) as value,
-        cast(unit as string) as unit,
-        cast(description as string) as description
+        name,
+        value,
+        unit,
+        description
     from all_parameters
 
 )

@@ -58,6 +58,26 @@ zip_locations as (
 
 ),
 
+calendar as (
+
+    select * from {{ ref('int_shop_calendar') }}
+
+),
+
+people as (
+
+    select * from {{ ref('dim_customers') }}
+
+),
+
+dated_orders as (
+
+    select orders.purchased_at >= calendar.orders_hidden_from as is_later
+    from orders
+    cross join calendar
+
+),
+
 -- Everything that names an order. Grouped together, the tables need not be held side by side as they would be in joins.
 parts as (
 
@@ -239,12 +259,12 @@ counted as (
 final as (
 
     select
-        cast(source_table as string) as source_table,
-        cast(anomaly as string) as anomaly,
+        source_table,
+        anomaly,
         cast(coalesce(row_count, 0) as bigint) as row_count,
         cast(coalesce(checked_rows, 0) as bigint) as checked_rows,
         {{ ratio('coalesce(row_count, 0)', 'checked_rows') }} as row_share,
-        cast(handled_by as string) as handled_by
+        handled_by
     from counted
 
 )

@@ -9,15 +9,15 @@ all_columns as (
 final as (
 
     select
-        cast(source_table as string) as source_table,
-        cast(column_number as integer) as column_number,
-        cast(column_name as string) as column_name,
-        cast(row_count as bigint) as row_count,
+        source_table,
+        column_number,
+        column_name,
+        row_count,
         cast(row_count - filled_value as bigint) as null_count,
         {{ ratio('row_count - filled_value', 'row_count') }} as null_share,
         cast(distinct_value as bigint) as distinct_count,
-        cast(min_value as string) as min_value,
-        cast(max_value as string) as max_value,
+        min_value,
+        max_value,
         row_count > 0 and row_count - filled_value > {{ var('mostly_empty_min_share') }} * row_count as is_mostly_empty
     from all_columns
 

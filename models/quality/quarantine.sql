@@ -7,12 +7,12 @@ with quarantine as (
 final as (
 
     select
-        cast(source_table as string) as source_table,
-        cast(source_file as string) as source_file,
-        cast(line as bigint) as line,
-        cast(row_key as string) as row_key,
-        cast(reason as string) as reason,
-        cast(raw_row as string) as raw_row
+        source_table,
+        source_file,
+        line,
+        row_key,
+        reason,
+        raw_row
     from quarantine
 
 )

@@ -45,7 +45,7 @@ raw_tables as (
 final as (
 
     select
-        cast(raw_tables.source_table as string) as source_table,
+        raw_tables.source_table,
         cast(coalesce(counted.problem, 'none') as string) as problem,
         cast(coalesce(counted.rejected_rows, 0) as bigint) as rejected_rows
     from raw_tables

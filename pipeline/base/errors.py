@@ -21,6 +21,13 @@ class BuildError(PipelineError):
     exit_code = 4
 
 
+class DamagedBuildError(BuildError):
+    """The build file is not as it was written: DuckDB keeps a checksum of each of its blocks, and one is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("The build file is damaged. Nothing is published; `make warehouse` builds it again.")
+
+
 class BusyError(PipelineError):
     """Another run holds the warehouse, and this one was told not to wait."""
 

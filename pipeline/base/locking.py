@@ -39,7 +39,7 @@ def exclusive(folder: Path, *, wait: bool = True) -> Iterator[None]:
         yield
         return
     paths.make_private(folder)
-    with (folder / ".lock").open("a+") as handle:
+    with (folder / ".lock").open("a+", errors="replace") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -70,7 +70,7 @@ def inherited() -> tuple[int, ...]:
 def holder(folder: Path) -> str | None:
     """Tell which process holds the folder's lock; None when it is free."""
     try:
-        with (folder / ".lock").open("r+") as handle:
+        with (folder / ".lock").open("r+", errors="replace") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

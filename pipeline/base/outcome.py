@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
+from types import FrameType
 
 from pipeline.base import paths
 from pipeline.base.errors import PipelineError, StoppedByHand
+from pipeline.base.files import write_whole
+
+_stops: list[int] = []
 
 
 def exit_code_of(body: Callable[[], None]) -> int:
@@ -21,7 +27,7 @@ def exit_code_of(body: Callable[[], None]) -> int:
         130 stopped by hand, 1 anything else (a full disk, or a fault of the pipeline itself).
     """
     try:
-        body()
+        run_until_stopped(body)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -34,19 +40,46 @@ def exit_code_of(body: Callable[[], None]) -> int:
 def run_until_stopped(body: Callable[[], None]) -> None:
     """Run a body, and call it stopped by hand however Ctrl-C reaches it.
 
+    Whatever is at work when it comes makes something of its own of it: dbt a failed command, DuckDB an error of
+    the query, a thread nothing at all. What counts is that it came. It is listened to even where the shell that
+    started this process, in the background of a script, has it ignored.
+
     Raises
     ------
     StoppedByHand
     """
+    is_outermost = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != _stop
+    before = signal.signal(signal.SIGINT, _stop) if is_outermost else None
+    if is_outermost:
+        _stops.clear()
     try:
         body()
-    except KeyboardInterrupt as error:
-        raise StoppedByHand from error
-    except RuntimeError as error:
-        # what Ctrl-C becomes while DuckDB is at work
-        if str(error) == "Query interrupted":
+        stop_if_asked()
+    except StoppedByHand:
+        raise
+    except BaseException as error:
+        if _stops:
             raise StoppedByHand from error
         raise
+    finally:
+        if is_outermost:
+            signal.signal(signal.SIGINT, before)
+
+
+def stop_if_asked() -> None:
+    """End the run where Ctrl-C came and something that was at work has kept it to itself.
+
+    Raises
+    ------
+    StoppedByHand
+    """
+    if _stops:
+        raise StoppedByHand
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    _stops.append(number)
+    raise KeyboardInterrupt
 
 
 def _explain(error: Exception) -> str:
@@ -58,7 +91,7 @@ def _explain(error: Exception) -> str:
         return f"The disk of {paths.warehouse_dir()} is full ({first}). Free some space and run again. {unharmed}"
     place = paths.warehouse_dir() / "last_crash.txt"
     try:
-        place.write_text(traceback.format_exc())
+        write_whole(place, traceback.format_exc())
         kept = f"Its trace is in {place}."
     except OSError:
         kept = "Its trace could not be kept."

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from pathlib import Path
+
+from pipeline.base.errors import PipelineError
 
 PROJECT = Path(__file__).resolve().parents[2]
 RAW_DEFAULT = Path("data/raw")
 DEMO_DEFAULT = Path("data/demo")
+# DuckDB reads a question mark in a path as the beginning of options, and a backslash as a slash, however it is written.
+NEVER_OPENED = "?\\"
 
 
 def raw_dir() -> Path:
@@ -20,7 +26,7 @@ def raw_dir() -> Path:
     """
     named = os.environ.get("RAW_DIR")
     if named:
-        return Path(named).expanduser().resolve()
+        return openable(Path(named).expanduser().resolve())
     own = PROJECT / RAW_DEFAULT
     if own.is_dir() and any(not entry.name.startswith(".") for entry in own.iterdir()):
         return own
@@ -34,14 +40,66 @@ def has_raw_files() -> bool:
 
 
 def warehouse_dir() -> Path:
-    """Folder of the landing files, the build file and the published builds (``WAREHOUSE_DIR``)."""
-    return Path(os.environ.get("WAREHOUSE_DIR") or PROJECT / "data/warehouse").expanduser().resolve()
+    """Folder of the landing files, the build file and the published builds (``WAREHOUSE_DIR``).
+
+    Raises
+    ------
+    PipelineError
+        DuckDB cannot keep a file there.
+    """
+    folder = Path(os.environ.get("WAREHOUSE_DIR") or PROJECT / "data/warehouse").expanduser().resolve()
+    if set(NEVER_OPENED) & set(str(folder)):
+        raise PipelineError(
+            f"The warehouse folder is {folder}: DuckDB opens no file whose path holds a question mark or a backslash. "
+            "Set WAREHOUSE_DIR to another folder."
+        )
+    return openable(folder)
+
+
+def openable(folder: Path) -> Path:
+    """Return a path by which DuckDB and dbt can open what lies in a folder: the folder's own, nearly always.
+
+    dbt takes a hash for the end of a path, and neither knows names that are not UTF-8. Such a folder is reached
+    through a link with a plain name, in a folder of this user's own.
+
+    Parameters
+    ----------
+    folder : Path
+        An absolute path.
+
+    Raises
+    ------
+    PipelineError
+        The place of the links belongs to somebody else.
+    """
+    text = str(folder)
+    if "#" not in text and text.isprintable() and is_utf8(text):
+        return folder
+    links = Path(tempfile.gettempdir()) / f"retention-warehouse-{os.getuid()}"
+    links.mkdir(mode=0o700, exist_ok=True)
+    if links.is_symlink() or links.stat().st_uid != os.getuid():
+        raise PipelineError(
+            f"{folder!r} has a name that dbt cannot open, and {links}, where a plain name for it would be kept, "
+            "belongs to somebody else. Rename the folder."
+        )
+    link = links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    if not link.is_symlink():
+        part = link.with_name(f"{link.name}.{os.getpid()}.part")
+        part.symlink_to(folder, target_is_directory=True)
+        part.replace(link)
+    return link
+
+
+def is_utf8(name: str) -> bool:
+    """Tell whether a name is one that other programs can read: the disk allows any bytes."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in name)
 
 
 def make_private(folder: Path) -> None:
     """Create a folder that nobody else on the machine may read: orders of real people will lie in it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    place = folder.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_warehouse_dir() -> None:
@@ -82,6 +140,12 @@ def current_link() -> Path:
 def models_dir() -> Path:
     """Folder of the models learned from labelled tables (``MODELS_DIR``), one folder each."""
     return Path(os.environ.get("MODELS_DIR") or PROJECT / "data/models").expanduser().resolve()
+
+
+def metrics_file() -> Path:
+    """File of the figures for Prometheus: ``METRICS_FILE``, else in the warehouse folder."""
+    named = os.environ.get("METRICS_FILE")
+    return Path(named).expanduser().resolve() if named else warehouse_dir() / "metrics.prom"
 
 
 def target_dir() -> Path:

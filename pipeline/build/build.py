@@ -12,12 +12,14 @@ import duckdb
 
 from pipeline.base import paths
 from pipeline.base.console import say
+from pipeline.base.dbt_internals import is_plain
 from pipeline.base.engine import on_spark, target
 from pipeline.base.errors import BuildError
 from pipeline.base.locking import exclusive, inherited
 from pipeline.base.resources import is_disk_scarce, models_at_once
 from pipeline.base.settings import project_vars
 from pipeline.base.sql import name_of
+from pipeline.build.build_file import failures_of_the_build_file, take_build_file
 from pipeline.build.dbt_runner import Dbt
 from pipeline.build.measures import check_measures
 from pipeline.build.state import (
@@ -40,12 +42,12 @@ from pipeline.runs.history import current
 DOWNSTREAM_OF_SCORES = "source:scores+"
 
 
-# Names the first month to build anew to the models that know how to (macros/windows.sql).
+# Names the first month to build again to the models that know how to (macros/dbt_internals/windows.sql).
 WINDOW_VARIABLE = "DBT_ENV_CUSTOM_ENV_REFRESH_FROM_MONTH"
 # No fact changed: nothing in the window, everything that is global is built anew all the same.
 NO_MONTH_CHANGED = "9999-01"
-# Tells the tables to keep their ids pressed (macros/tables.sql).
-PRESS_VARIABLE = "PRESS_IDS"
+# Tells the tables to compress their ids (macros/dbt_internals/tables.sql).
+COMPRESS_VARIABLE = "COMPRESS_IDS"
 
 
 def build_all(variables: str | None = None, *, with_scores: bool = True) -> None:
@@ -100,14 +102,29 @@ def refresh(variables: str | None = None, *, with_scores: bool = True, options: 
             return True
         if before.landing == manifest.resolved_from and before.with_scores == with_scores:
             return False
-        if on_spark() or before.engine != target():
+        if on_spark() or before.engine != target() or is_plain():
             # Spark keeps no tables, and what it left in the build file is not all that a refresh reads
             _build(variables, with_scores=with_scores, since=None, options=options)
             return True
         since = before.first_changed_month(months_of(manifest.states)) or NO_MONTH_CHANGED
+        if since != NO_MONTH_CHANGED:
+            since = min(since, _last_seen_month() or since)
         say(f"  facts from {since} on" if since != NO_MONTH_CHANGED else "  no fact has changed")
         _build(variables, with_scores=with_scores, since=since, options=options)
         return True
+
+
+def _last_seen_month() -> str | None:
+    """Find the month in which the data of the build file ended.
+
+    What comes later may be taken for the thin tail of an export today and for a running month tomorrow, and is then
+    seen although nothing in it has changed.
+    """
+    with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
+        row = connection.execute(
+            "SELECT strftime(as_of_date - 1, '%Y-%m') FROM intermediate.int_shop_calendar"
+        ).fetchone()
+    return row[0] if row else None
 
 
 def _build(variables: str | None, *, with_scores: bool, since: str | None, options: Sequence[str] = ()) -> None:
@@ -122,6 +139,8 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
     if since is None:
         for leftover in (paths.build_file(), paths.build_file().with_name("build.duckdb.wal")):
             leftover.unlink(missing_ok=True)
+    else:
+        take_build_file()
     os.environ[WINDOW_VARIABLE] = since or ""
     # unit tests try the code on rows of their own: as long as it is the same, what they said holds
     is_tried = since is not None or are_unit_tests_passed(recipe, target())
@@ -141,7 +160,10 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
         del os.environ[WINDOW_VARIABLE]
         if on_spark():
             _stop_spark()
-    check_measures(variables)
+    if not options:
+        _prove_landing(manifest)
+    with failures_of_the_build_file():
+        check_measures(variables)
     remember_build(
         BuildState(recipe, manifest.resolved_from, months_of(manifest.states), with_scores, file_state(), target())
     )
@@ -165,6 +187,7 @@ def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
         if (run := current()) is not None:
             run.is_worth_keeping = True
         forget_build()
+        take_build_file()
         _score(_dbt(variables, Manifest(paths.landing_dir())), options, with_unit_tests=False)
         remember_build(replace(before, with_scores=True, file=file_state()))
 
@@ -174,8 +197,8 @@ def _dbt(variables: str | None, manifest: Manifest) -> Dbt:
         return Dbt(variables)
     orders = manifest.books().get("orders", Landed()).landed_rows
     if is_disk_scarce(orders, paths.build_file()):
-        say("  little room on the disk: ids are pressed, which takes longer")
-        os.environ[PRESS_VARIABLE] = "yes"
+        say("  little room on the disk: ids are compressed, which takes longer")
+        os.environ[COMPRESS_VARIABLE] = "yes"
     return Dbt(variables, models_at_once(orders))
 
 
@@ -192,6 +215,25 @@ def _score(dbt: Dbt, options: Sequence[str], *, with_unit_tests: bool) -> None:
         spark_tables.scores_to_spark()
     untried = [] if with_unit_tests else ["--exclude-resource-type", "unit_test"]
     dbt.run(["build", "--select", DOWNSTREAM_OF_SCORES, *untried])
+
+
+def _prove_landing(manifest: Manifest) -> None:
+    """Compare what the build says it was made from with the landing it was to be made from.
+
+    Raises
+    ------
+    BuildError
+        They are not the same: nothing may be published.
+    """
+    landed = {f"raw_{table}": book.raw_rows for table, book in manifest.books().items()}
+    with failures_of_the_build_file(), duckdb.connect(str(paths.build_file()), read_only=True) as connection:
+        found = connection.execute("FROM marts.build_info")
+        names = [name for name, *_ in found.description]
+        counts = found.fetchone() or ()
+    built = {name: count for name, count in zip(names, counts, strict=False) if name in landed}
+    if wrong := [name for name in built if built[name] != landed[name]]:
+        told = ", ".join(f"{name} is {built[name]:,} and should be {landed[name]:,}" for name in wrong)
+        raise BuildError(f"The build is of other raw files than those of {paths.raw_dir()}: {told}.")
 
 
 def _forget_scores() -> None:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 
-from pipeline.base import paths
+from pipeline.base import dbt_internals, paths
 from pipeline.base.console import say, step
 from pipeline.base.engine import on_spark
-from pipeline.base.errors import BuildError
+from pipeline.base.errors import BuildError, DamagedBuildError
+from pipeline.base.outcome import stop_if_asked
+from pipeline.base.resources import LEAST_TO_BUILD, refuse_tight_limit
+from pipeline.base.sql import is_damage
 from pipeline.runs.history import note_results
 
 QUIET = ("--log-level", "warn", "--log-level-file", "info", "--no-use-colors")
 BROKEN_SHOWN = 5
-DEBUG_LEVELS = ("debug", "test")
-# dbt makes objects by the hundred thousand and keeps nearly all of them: to look for garbage at every 700th took a
-# twentieth of a small build.
-OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 class Dbt:
@@ -37,6 +34,7 @@ class Dbt:
     """
 
     def __init__(self, variables: str | None = None, models_at_once: int | None = None) -> None:
+        refuse_tight_limit(LEAST_TO_BUILD)
         self._settings = [*QUIET, *(["--vars", variables] if variables else [])]
         if models_at_once is not None:
             self._settings += ["--threads", str(models_at_once)]
@@ -55,17 +53,20 @@ class Dbt:
         BuildError
             dbt could not run, or a model or test failed.
         """
+        # what the profile and the macros read: absolute, and a name that DuckDB can open
+        os.environ["WAREHOUSE_DIR"] = str(paths.warehouse_dir())
+        os.environ["RAW_DIR"] = str(paths.raw_dir())
         os.chdir(paths.PROJECT)
-        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+        dbt_internals.collect_garbage_less_often()
         if on_spark():
             _start_spark()
         with step(f"dbt {' '.join(command)}"[:60]) as this:
             self._parse()
             try:
-                outcome = self._invoke_and_record(command)
+                outcome = dbt_internals.invoke_without_manifest(self._invoke, [*command])
             finally:
                 if not on_spark():
-                    _close_build_file()
+                    dbt_internals.close_build_file()
             # dbt lists the exposures too, and does nothing for them
             results = [
                 result for result in getattr(outcome.result, "results", []) if not result.status.endswith("no-op")
@@ -78,6 +79,8 @@ class Dbt:
                     say(f"    {result.status}: {result.node.unique_id}: {(result.message or '').strip()}")
                     for row in _broken_rules(result):
                         say(f"      {row}")
+                if any(is_damage(result.message or "") for result in failed):
+                    raise DamagedBuildError
                 raise BuildError(f"{len(failed)} of {len(results)} models and tests failed; nothing is published.")
         if on_spark():
             from pipeline.build import spark_tables
@@ -92,52 +95,29 @@ class Dbt:
         # without the JSON: the command that follows writes it
         self._manifest = self._invoke(["parse", "--no-write-json"]).result
 
-    def _invoke_and_record(self, command: Sequence[str]) -> Any:
-        """Run a command and leave its artefacts; the manifest only of a changed project, for it is slow to write."""
-        if _is_manifest_stale():
-            return self._invoke(command)
-        outcome = self._invoke([*command, "--no-write-json"])
-        outcome.result.write(str(paths.target_dir() / "run_results.json"))
-        return outcome
-
     def _invoke(self, command: Sequence[str]) -> Any:
         # Imported here: dbt takes more than a second to import, and most steps do without it.
         from dbt.cli.main import dbtRunner
-        from dbt_common.events.functions import reset_metadata_vars
 
-        reset_metadata_vars()  # it would go on with the environment of this process's first command
+        dbt_internals.forget_environment()
         watched = sys.stderr.isatty()
 
         def on_event(event: Any) -> None:
             if event.info.name == "MainReportVersion":
-                _drop_debug_events()
+                dbt_internals.drop_debug_events()
             if watched and event.info.name == "LogStartLine":
                 print(f"\r  {event.data.description[:100]:<100}", end="\r", file=sys.stderr, flush=True)
 
         outcome = dbtRunner(manifest=self._manifest, callbacks=[on_event]).invoke([*command, *self._settings])
+        # dbt makes a failed command of it
+        stop_if_asked()
         if outcome.exception is not None:
-            raise BuildError(str(outcome.exception)) from outcome.exception
+            raise _failure(str(outcome.exception)) from outcome.exception
         return outcome
 
 
-def _drop_debug_events() -> None:
-    """Let dbt look at an event's level first: it writes out each of thousands, and then drops nearly all."""
-    from dbt_common.events.event_manager_client import get_event_manager
-
-    manager = get_event_manager()
-    if not any(logger.level in DEBUG_LEVELS for logger in manager.loggers):
-        setattr(manager, "fire_event", partial(_fire_unless_debug, manager.fire_event))  # noqa: B010
-
-
-def _fire_unless_debug(fire: Callable[..., None], event: Any, level: Any = None, *others: Any, **named: Any) -> None:
-    if (level or event.level_tag()) not in DEBUG_LEVELS:
-        fire(event, level, *others, **named)
-
-
-def _is_manifest_stale() -> bool:
-    """Tell whether dbt has parsed something anew, and noted it in its cache, since the manifest was written."""
-    cache, manifest = paths.target_dir() / "partial_parse.msgpack", paths.dbt_manifest()
-    return not (cache.exists() and manifest.exists() and cache.stat().st_mtime_ns < manifest.stat().st_mtime_ns)
+def _failure(text: str) -> BuildError:
+    return DamagedBuildError() if is_damage(text) else BuildError(text)
 
 
 def _start_spark() -> None:
@@ -148,15 +128,6 @@ def _start_spark() -> None:
     with step("Spark") as this:
         spark.start()
         this.result = os.environ.get(spark.MASTER_VARIABLE) or "local"
-
-
-def _close_build_file() -> None:
-    """Close what dbt keeps open until its process ends; scoring and publishing come before that."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    if DuckDBConnectionManager._ENV is not None:
-        DuckDBConnectionManager._ENV.close()
-    DuckDBConnectionManager.close_all_connections()
 
 
 def _broken_rules(result: Any) -> list[str]:

@@ -10,7 +10,7 @@ import duckdb
 
 from pipeline.base import paths
 from pipeline.base.console import say
-from pipeline.base.errors import BuildError, PipelineError
+from pipeline.base.errors import BuildError
 from pipeline.base.settings import project_vars
 from pipeline.runs import events, history
 
@@ -58,8 +58,6 @@ def check_measures(variables: str | None = None) -> None:
     """
     settings = project_vars(variables)
     mode = settings["unusual_build"]
-    if mode not in ("warn", "stop", "off"):
-        raise PipelineError(f"unusual_build is {mode!r}; it must be warn, stop or off.")
     run = history.current()
     if run is None:
         return

@@ -1,7 +1,6 @@
 """The Spark session that dbt runs on with ``DBT_TARGET=spark``: made here, shared by every dbt run of a process.
 
-dbt-spark leaves three things to be put right: it switches ANSI mode off with every statement, it writes the values of
-seeds into statements without escaping them, and it runs Python models on Databricks only.
+What dbt-spark leaves to be put right is in :mod:`pipeline.base.dbt_internals`.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from dbt.adapters.spark import session as dbt_session
-from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pipeline.base import paths
+from pipeline.base.dbt_internals import mend_dbt_spark
 from pipeline.base.errors import BuildError
+from pipeline.base.resources import machine_memory
 
 # Where Spark runs: local[*], or the address of a cluster such as spark://host:7077.
 MASTER_VARIABLE = "SPARK_MASTER"
@@ -48,7 +47,7 @@ def start() -> SparkSession:
 
 
 def _started() -> SparkSession:
-    _mend_dbt_spark()
+    _prepare_dbt()
     # beside tables nobody knows any more Spark would refuse to create new ones
     shutil.rmtree(paths.spark_dir(), ignore_errors=True)
     paths.make_warehouse_dir()
@@ -76,7 +75,7 @@ def stop() -> None:
 def settings() -> dict[str, str]:
     """Return the settings of the session; those of the place give way to ``spark-defaults.conf``."""
     cores = os.cpu_count() or 2
-    memory = os.environ.get(MEMORY_VARIABLE) or _memory_of_the_machine()
+    memory = os.environ.get(MEMORY_VARIABLE) or _memory()
     of_the_place = {
         "spark.driver.memory": memory,
         "spark.executor.memory": memory,
@@ -116,9 +115,8 @@ def _given() -> set[str]:
     return {re.split(r"[\s=]", line.strip())[0] for line in file.read_text().splitlines() if line.strip()}
 
 
-def _memory_of_the_machine() -> str:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return f"{max(total // 4 // 2**20, 1024)}m"
+def _memory() -> str:
+    return f"{max(machine_memory() // 4 // 2**20, 1024)}m"
 
 
 class SessionJob:
@@ -144,13 +142,10 @@ def _execute(cursor: Any, sql: str, *parameters: Any) -> None:
         raise DbtRuntimeError(_told(error)) from None
 
 
-def _mend_dbt_spark() -> None:
+def _prepare_dbt() -> None:
     # what it means are data frames of pandas, and none is made here
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
-    dbt_session.Cursor.execute = _execute
-    dbt_session.SessionConnectionWrapper._fix_binding = classmethod(lambda _, value: value)
-    SparkAdapter.default_python_submission_method = property(lambda _: "session")
-    SparkAdapter.python_submission_helpers = property(lambda _: {"session": SessionJob})
+    mend_dbt_spark(_execute, SessionJob)
 
 
 def _told(error: Exception) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.base import paths
+from pipeline.base.files import read_record, write_record, write_whole
 from pipeline.base.settings import project_vars
 from pipeline.landing.files import find_pieces
 from pipeline.landing.settle import TableState
@@ -79,16 +80,14 @@ def forget_build() -> None:
 
 def remember_build(state: BuildState) -> None:
     """Note that the build file holds a finished build."""
-    part = _file().with_name("build.json.part")
-    part.write_text(json.dumps(asdict(state), indent=1))
-    part.replace(_file())
+    write_record(_file(), asdict(state))
 
 
 def finished_build() -> BuildState | None:
     """Return the finished build that the build file holds, or None: there is none, or it was changed since."""
     try:
-        state = BuildState(**json.loads(_file().read_text()))
-    except (OSError, ValueError, TypeError):
+        state = BuildState(**(read_record(_file()) or {}))
+    except TypeError:
         return None
     return state if state.file == file_state() else None
 
@@ -133,13 +132,13 @@ def inputs_digest(variables: str | None, with_scores: bool) -> str:
 
 def note_unit_tests_passed(recipe: str, engine: str) -> None:
     """Note that dbt's unit tests have passed with this code and these variables on this engine."""
-    _unit_tests_file().write_text(f"{engine} {recipe}")
+    write_whole(_unit_tests_file(), f"{engine} {recipe}")
 
 
 def are_unit_tests_passed(recipe: str, engine: str) -> bool:
     """Tell whether dbt's unit tests have passed with this code and these variables on this engine before."""
     file = _unit_tests_file()
-    return file.exists() and file.read_text() == f"{engine} {recipe}"
+    return file.is_file() and file.read_bytes() == f"{engine} {recipe}".encode()
 
 
 def _unit_tests_file() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import duckdb
@@ -9,27 +10,38 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
 from pipeline.base import paths
-from pipeline.base.errors import InputError
+from pipeline.base.dbt_internals import given_variables
+from pipeline.base.errors import PipelineError
 from pipeline.base.resources import restrain
-from pipeline.landing.load import load
+from pipeline.base.settings import project_vars
+from pipeline.base.sql import parquet
+from pipeline.landing.load import landed_files, load
 
 
 class Plugin(BasePlugin):
     """Runs the loader once per connection to the build file, and keeps the connection within the machine's memory."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Land changed raw files.
+        """Check the settings and land changed raw files.
 
         Raises
         ------
         DbtRuntimeError
-            With the loader's message, when the raw files cannot be used.
+            With the message, when a setting cannot be meant or the raw files cannot be used.
         """
         try:
+            project_vars(json.dumps(given_variables(), default=str))
             load()
-        except InputError as error:
+        except PipelineError as error:
             raise DbtRuntimeError(str(error)) from error
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Set memory and spill folder of the engine."""
+        """Set memory and spill folder of the engine, and give it the landing as views, file by file.
+
+        Named here and not in the sources' YAML: dbt would read the folder's path as a call, a format and a pattern.
+        """
         restrain(conn, paths.spill_dir())
+        for schema in sorted({schema for schema, _ in landed_files()}):
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        for (schema, table), files in landed_files().items():
+            conn.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS FROM {parquet(files)}")

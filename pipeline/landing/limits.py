@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 
 from pipeline.base import paths
-from pipeline.base.errors import InputError, PipelineError
+from pipeline.base.errors import InputError
 from pipeline.base.settings import project_vars
-from pipeline.base.sql import literal
+from pipeline.base.sql import parquet
 from pipeline.landing.settle import Landed
 
 REASONS_SHOWN = 3
@@ -24,8 +24,6 @@ def check_quarantine(books: dict[str, Landed], variables: str | None = None) -> 
         Names each table beyond the limit with its most frequent reasons.
     """
     limit = project_vars(variables)["max_quarantined_share"]
-    if not isinstance(limit, int | float) or not 0 <= limit <= 1:
-        raise PipelineError(f"max_quarantined_share is {limit!r}; it must be a share between 0 and 1.")
     beyond = [(name, book) for name, book in books.items() if book.quarantined_rows > limit * book.raw_rows]
     if not beyond:
         return
@@ -45,7 +43,7 @@ def _reasons(landing: Path, table: str) -> str:
     with duckdb.connect() as connection:
         found = connection.execute(
             f"""SELECT source_file, min(line), min_by(reason, line), count(*) AS times
-            FROM read_parquet({literal(landing / "quarantine" / f"{table}.parquet")})
+            FROM {parquet(landing / "quarantine" / f"{table}.parquet")}
             GROUP BY source_file, regexp_extract(reason, '^[^:]*') ORDER BY times DESC, 1, 2 LIMIT {REASONS_SHOWN}"""
         ).fetchall()
     return "; ".join(

@@ -10,13 +10,15 @@ from typing import Any
 
 from pipeline.base import paths
 from pipeline.base.console import say, step
+from pipeline.base.files import read_record, write_record
 from pipeline.base.locking import exclusive
+from pipeline.base.resources import LEAST_TO_LOAD, refuse_tight_limit
 from pipeline.landing.contract import TABLES
 from pipeline.landing.files import Piece, find_pieces
 from pipeline.landing.parsing import CONTRACT, card_file, parsed, recalled, rejected_file, rows_file
-from pipeline.landing.settle import Landed, Landing, Source, TableState, is_intact
+from pipeline.landing.settle import REPORTS, Landed, Landing, Source, TableState, find_damage
 
-LANDING_VERSION = 2  # raise it when landing files must be written anew from unchanged raw files
+LANDING_VERSION = 3  # raise it when landing files must be written anew from unchanged raw files
 
 
 def load() -> dict[str, Landed]:
@@ -32,6 +34,7 @@ def load() -> dict[str, Landed]:
     pipeline.base.errors.InputError
         A table's file or column is missing, or a file cannot be used at all.
     """
+    refuse_tight_limit(LEAST_TO_LOAD)
     landing = paths.landing_dir()
     with exclusive(paths.warehouse_dir()):
         landing.mkdir(exist_ok=True)
@@ -43,7 +46,12 @@ def load() -> dict[str, Landed]:
         try:
             sources = {table.name: _read(table.name, pieces[table.name], manifest, landing, work) for table in TABLES}
             wanted = _resolved_from(sources)
-            if manifest.resolved_from != wanted or not is_intact(landing, manifest.states):
+            damaged = find_damage(landing, manifest.states)
+            if damaged:
+                say(
+                    f"  {len(damaged)} files of the landing are lost, damaged or not its own ({damaged[0]}): made again"
+                )
+            if manifest.resolved_from != wanted or damaged or damaged is None:
                 with step("land") as this:
                     manifest.states = Landing(landing, work, manifest.states).settle(sources)
                     manifest.resolved_from = wanted
@@ -55,6 +63,15 @@ def load() -> dict[str, Landed]:
     return manifest.books()
 
 
+def landed_files() -> dict[tuple[str, str], list[Path]]:
+    """Return the files of each landed table, by its schema and name as dbt's sources call it."""
+    landing = paths.landing_dir()
+    states = Manifest(landing).states
+    tables = {("olist", name): [landing / name / file for file in state.files] for name, state in states.items()}
+    reports = {("load", report): [landing / report / f"{name}.parquet" for name in states] for report in REPORTS}
+    return {**tables, **reports}
+
+
 class Manifest:
     """What the last complete load read and left: files and their outcome, tables and their books."""
 
@@ -63,22 +80,20 @@ class Manifest:
         self.files: dict[str, dict[str, Any]] = {}
         self.states: dict[str, TableState] = {}
         self.resolved_from = ""
-        self._read_before = ""
-        if not self._file.exists():
+        self._read_before = read_record(self._file)
+        if self._read_before is None:
+            if self._file.exists():
+                say(f"  {self._file} is damaged, or was written by another version; every file is read again")
             return
-        try:
-            self._read_before = self._file.read_text()
-            content = json.loads(self._read_before)
-            if content["version"] != [LANDING_VERSION, CONTRACT]:
-                return
-            self.files = content["files"]
-            self.states = {
-                name: TableState(Landed(**state["books"]), state["files"], state["parts"], state["months"])
-                for name, state in content["tables"].items()
-            }
-            self.resolved_from = content["resolved_from"]
-        except (ValueError, KeyError, TypeError):
-            say(f"  {self._file} is damaged; every file is read anew")
+        content = self._read_before
+        if content.get("version") != [LANDING_VERSION, CONTRACT]:
+            return
+        self.files = content["files"]
+        self.states = {
+            name: TableState(**{**state, "books": Landed(**state["books"])})
+            for name, state in content["tables"].items()
+        }
+        self.resolved_from = content["resolved_from"]
 
     def books(self) -> dict[str, Landed]:
         """Return the books of each table."""
@@ -92,12 +107,8 @@ class Manifest:
             "files": self.files,
             "tables": {name: asdict(state) for name, state in self.states.items()},
         }
-        text = json.dumps(content, indent=1)
-        if text == self._read_before:
-            return
-        part = self._file.with_suffix(".json.part")
-        part.write_text(text)
-        part.replace(self._file)
+        if content != self._read_before:
+            write_record(self._file, content)
 
 
 def _read(table: str, pieces: list[Piece], manifest: Manifest, landing: Path, work: Path) -> list[Source]:

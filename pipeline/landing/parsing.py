@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,8 +16,9 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.base.errors import InputError
+from pipeline.base.files import digest_of, is_as_written, read_record, write_record
 from pipeline.base.resources import restrain
-from pipeline.base.sql import insert_rows, literal, name_of, scalar
+from pipeline.base.sql import file_literal, insert_rows, literal, name_of, parquet, scalar
 from pipeline.landing import csvtext
 from pipeline.landing.contract import DEGREE, KINDS, MONEY, STAMP, STAMP_RANGE, TABLES, TEXT, WHOLE, RawTable
 from pipeline.landing.files import Piece
@@ -67,13 +67,14 @@ def is_numbered(table: RawTable, *, skips: bool) -> bool:
 
 
 def recalled(stem: Path) -> Parsed | None:
-    """Return what was read of a file before, or None when any part of it is gone."""
+    """Return what was read of a file before, or None when any part of it is gone or is not what was written."""
+    record = read_record(card_file(stem)) or {}
     try:
-        known = Parsed(**json.loads(card_file(stem).read_text()))
-    except (OSError, ValueError, TypeError):
+        kept = record.pop("files")
+        known = Parsed(**record)
+    except (KeyError, TypeError):
         return None
-    kept = rows_file(stem).exists() and (not known.quarantined_rows or rejected_file(stem).exists())
-    return known if kept else None
+    return known if all(is_as_written(stem.with_name(name), digest) for name, digest in kept.items()) else None
 
 
 def parsed(piece: Piece, folder: Path, work: Path) -> tuple[str, Parsed]:
@@ -112,9 +113,8 @@ def parsed(piece: Piece, folder: Path, work: Path) -> tuple[str, Parsed]:
             raise InputError(f"{piece.path} changed while it was read. Run again when it is complete.")
     except OSError as error:
         raise InputError(f"{piece.path} cannot be read: {error.strerror or error}.") from error
-    finished = work / "card.json"
-    finished.write_text(json.dumps(asdict(outcome)))
-    finished.replace(card_file(stem))
+    kept = [rows_file(stem), *([rejected_file(stem)] if outcome.quarantined_rows else [])]
+    write_record(card_file(stem), {**asdict(outcome), "files": {file.name: digest_of(file) for file in kept}})
     return stem.name, outcome
 
 
@@ -124,7 +124,7 @@ def located(piece: Piece, rows: Collection[int], work: Path) -> dict[int, tuple[
         with duckdb.connect() as connection:
             found = connection.execute(
                 f"""SELECT file_row_number + 1, to_json(rows)::VARCHAR FROM (
-                    SELECT * FROM read_parquet({literal(piece.path)}, file_row_number = true)
+                    SELECT * FROM {parquet(piece.path, file_row_number=True)}
                     WHERE list_contains(?, file_row_number + 1)) AS rows""",
                 [list(rows)],
             ).fetchall()
@@ -191,7 +191,7 @@ class _ParquetReading(_Reading):
     def __init__(self, connection: duckdb.DuckDBPyConnection, piece: Piece) -> None:
         super().__init__(connection, piece)
         try:
-            described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(piece.path)})").fetchall()
+            described = connection.execute(f"DESCRIBE SELECT * FROM {parquet(piece.path)}").fetchall()
         except duckdb.Error as error:
             raise InputError(
                 f"{piece.path} is not a Parquet file, or is cut off ({_sentence(error)}). Export or copy it again; "
@@ -209,7 +209,7 @@ class _ParquetReading(_Reading):
 
         selected = ", ".join(text(column) for column in self.table.columns)
         self.source = f"""SELECT {selected}, file_row_number + 1 AS _row
-            FROM read_parquet({literal(piece.path)}, file_row_number = true)"""
+            FROM {parquet(piece.path, file_row_number=True)}"""
 
     def places(self, rows: Sequence[int]) -> dict[int, tuple[int | None, str]]:
         return dict(located(self.piece, rows, Path()))
@@ -224,7 +224,8 @@ class _FastReading(_Reading):
         columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
         selected = ", ".join(name_of(column) for column in self.table.columns)
         self.source = f"""SELECT {selected}, row_number() OVER () AS _row
-            FROM read_csv({literal(file)}, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"',
+            FROM read_csv({file_literal(file)}, header = true, auto_detect = false, hive_partitioning = false,
+                delim = ',', quote = '"', escape = '"',
                 columns = {{{columns}}}, max_line_size = {csvtext.LONGEST_RECORD})"""
 
     def places(self, rows: Sequence[int]) -> dict[int, tuple[int | None, str]]:

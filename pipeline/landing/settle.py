@@ -7,7 +7,6 @@ Whenever the set changes it is worked out anew from the parsed files; only files
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -18,13 +17,15 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.base.errors import PipelineError
+from pipeline.base.files import digest_of, is_as_written, read_record, write_record
 from pipeline.base.resources import restrain
-from pipeline.base.sql import insert_rows, literal, name_of, scalar
+from pipeline.base.sql import insert_rows, literal, name_of, parquet, scalar
 from pipeline.landing.contract import BY_NAME, TABLES, RawTable
 from pipeline.landing.files import Piece
 from pipeline.landing.parsing import Parsed, copy, is_numbered, key_text, located, rejected_file, rows_file
 
 NO_MONTH = "none"
+REPORTS = ("quarantine", "load_summary")
 QUARANTINE = "source_table VARCHAR, source_file VARCHAR, line BIGINT, row_key VARCHAR, reason VARCHAR, raw_row VARCHAR"
 # Orders first: their months cut the files of the others.
 ORDER = (
@@ -72,8 +73,10 @@ class TableState:
     ----------
     books : Landed
         Its rows.
-    files : dict of str to int
-        Landing files with their sizes.
+    files : dict of str to str
+        Landing files with the digests of their bytes.
+    reports : dict of str to str
+        What is reported of the table, with the digests of those files.
     parts : dict of str to str
         Month (or ``all``) to the digest of the rows that lie there.
     months : dict of str to str
@@ -81,7 +84,8 @@ class TableState:
     """
 
     books: Landed = field(default_factory=Landed)
-    files: dict[str, int] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    reports: dict[str, str] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
     months: dict[str, str] = field(default_factory=dict)
 
@@ -129,11 +133,11 @@ class Landing:
         try:
             for parent in {parent for table in TABLES for parent in table.references.values()} - {"orders"}:
                 # whether a row exists does not depend on which file's version of it wins
-                files = ", ".join(literal(rows_file(source.stem)) for source in sources[parent])
+                files = [rows_file(source.stem) for source in sources[parent]]
                 (key,) = BY_NAME[parent].key
                 self._connection.execute(
                     f"""CREATE TABLE keys_of_{parent} AS
-                    SELECT DISTINCT {name_of(key)} AS key FROM read_parquet([{files}])"""
+                    SELECT DISTINCT {name_of(key)} AS key FROM {parquet(files)}"""
                 )
             for name in ORDER:
                 states[name] = self._settle_table(BY_NAME[name], sources[name])
@@ -153,7 +157,7 @@ class Landing:
             if source.outcome.quarantined_rows:
                 connection.execute(
                     f"""INSERT INTO quarantine SELECT {literal(table.name)}, {literal(source.piece.name)}, *
-                    FROM read_parquet({literal(rejected_file(source.stem))})"""
+                    FROM {parquet(rejected_file(source.stem))}"""
                 )
         wins = {rank: source.outcome.accepted_rows for rank, source in enumerate(sources)}
         losses: dict[int, int] = {}
@@ -191,17 +195,18 @@ class Landing:
                 "This is a fault of the pipeline: keep the raw files and report it."
             )
         self._write_reports(table, sources, wins, losses)
+        state.reports = {report: digest_of(self._folder / report / f"{table.name}.parquet") for report in REPORTS}
         return state
 
     def _resolve(self, table: RawTable, sources: Sequence[Source]) -> None:
         """Create ``resolved``: rows that have their parents, whether each wins over other files, its month."""
         connection = self._connection
-        files = ", ".join(sorted({literal(rows_file(source.stem)) for source in sources}))
+        files = sorted({rows_file(source.stem) for source in sources})
         columns = ", ".join(f"accepted.{name_of(column)}" for column in table.columns)
         numbered = "accepted.file_row_number + 1"
         if any(_is_numbered(table, source) for source in sources):
             numbered = f"coalesce(accepted._row, {numbered})"
-        read = f"read_parquet([{files}], filename = true, file_row_number = true, union_by_name = true)"
+        read = parquet(files, filename=True, file_row_number=True, union_by_name=True)
         # files with the same bytes are one parsed file, and each still has its rank
         ranks = [(str(rows_file(source.stem)), rank) for rank, source in enumerate(sources)]
         connection.execute("CREATE OR REPLACE TABLE ranks (file VARCHAR, _rank INTEGER)")
@@ -233,13 +238,13 @@ class Landing:
         if len(sources) > 1 or _is_numbered(table, sources[0]):
             return False
         tests = " OR ".join(test for _, _, test in _orphan_tests(table)) or "false"
-        rows = f"read_parquet({literal(rows_file(sources[0].stem))}) AS accepted"
+        rows = f"{parquet(rows_file(sources[0].stem))} AS accepted"
         return scalar(self._connection, f"SELECT count(*) FROM {rows} WHERE {tests}") == 0
 
     def _view(self, table: RawTable, sources: Sequence[Source]) -> None:
         """Create ``resolved`` over a file that lands as it is."""
         month, join = _month_of(table)
-        rows = f"read_parquet({literal(rows_file(sources[0].stem))}) AS fit"
+        rows = f"{parquet(rows_file(sources[0].stem))} AS fit"
         self._connection.execute(
             f"CREATE VIEW resolved AS SELECT fit.*, true AS _wins, {month} AS _month FROM {rows} {join}"
         )
@@ -298,13 +303,11 @@ class Landing:
         """Find the lines of rows; what was found is kept, as orphans often stay for many loads."""
         kept = source.stem.with_name(source.stem.name + ".places.json")
         known: dict[int, tuple[int, str]] = {}
-        if kept.exists():
-            known = {int(number): (line, raw) for number, (line, raw) in json.loads(kept.read_text()).items()}
+        if record := read_record(kept):
+            known = {int(number): (line, raw) for number, (line, raw) in record.items()}
         if not numbers <= known.keys():
             known |= located(source.piece, numbers, self._work)
-            part = self._work / "places.json"
-            part.write_text(json.dumps(known))
-            part.replace(kept)
+            write_record(kept, {str(number): place for number, place in known.items()})
         return known
 
     def _digests(self, table: RawTable) -> dict[str, str]:
@@ -315,25 +318,24 @@ class Landing:
     def _months_of_products(self, states: dict[str, TableState]) -> dict[str, str]:
         """Digest products by the first month they were sold in: what a changed product changes in the facts."""
         products, translations = (
-            [str(self._folder / name / file) for file in states[name].files]
+            parquet(self._folder / name / file for file in states[name].files)
             for name in ("products", "category_translation")
         )
         columns = ", ".join(f"products.{name_of(column)}" for column in BY_NAME["products"].columns)
         return _digests_of(
             self._connection,
             f"""SELECT months._month, hash({columns}, names.product_category_name_english) AS hashed
-            FROM read_parquet({products}) AS products
+            FROM {products} AS products
             JOIN months_of_products AS months ON products.product_id = months.key
-            LEFT JOIN read_parquet({translations}) AS names USING (product_category_name)""",
+            LEFT JOIN {translations} AS names USING (product_category_name)""",
         )
 
-    def _write_parts(self, table: RawTable, parts: dict[str, str]) -> dict[str, int]:
+    def _write_parts(self, table: RawTable, parts: dict[str, str]) -> dict[str, str]:
         """Write the months whose rows are not there yet, and remove what is there beside them."""
         folder = self._folder / table.name
         folder.mkdir(exist_ok=True)
-        lying = {entry.name: entry.stat().st_size for entry in folder.iterdir() if entry.is_file()}
         recorded = self._before.get(table.name, TableState()).files
-        intact = {name: size for name, size in lying.items() if recorded.get(name) == size}
+        intact = {name: digest for name, digest in recorded.items() if is_as_written(folder / name, digest)}
         # a month may have several files: it is there when the last load wrote it and all of them are intact
         whole = {
             month: names
@@ -356,25 +358,26 @@ class Landing:
                 for number, part in enumerate(sorted((cut / f"_month={month}").iterdir())):
                     name = f"{month}.{parts[month]}.{number}.parquet"
                     part.replace(folder / name)
-                    files[name] = (folder / name).stat().st_size
+                    files[name] = digest_of(folder / name)
         if not files:
             # the reader wants one file at least
             name = "none.empty.0.parquet"
             copy(
                 self._connection, f"SELECT {columns} FROM resolved LIMIT 0", self._work / "empty.parquet", folder / name
             )
-            files[name] = (folder / name).stat().st_size
+            files[name] = digest_of(folder / name)
         _remove_others(folder, files)
         return files
 
-    def _link(self, table: RawTable, sources: Sequence[Source]) -> dict[str, int]:
+    def _link(self, table: RawTable, sources: Sequence[Source]) -> dict[str, str]:
         """Land parsed files as they are: one version of each row, or a table of observations."""
         folder = self._folder / table.name
         folder.mkdir(exist_ok=True)
-        files: dict[str, int] = {}
+        files: dict[str, str] = {}
         for rank, source in enumerate(sources):
             name = f"all.{source.stem.name}.{rank}.parquet"
-            if not (folder / name).exists():
+            files[name] = digest_of(rows_file(source.stem))
+            if not is_as_written(folder / name, files[name]):
                 part = self._work / "linked.parquet"
                 part.unlink(missing_ok=True)
                 try:
@@ -383,13 +386,13 @@ class Landing:
                     # some file systems know no hard links
                     shutil.copyfile(rows_file(source.stem), part)
                 part.replace(folder / name)
-            files[name] = (folder / name).stat().st_size
+            files[name] = digest_of(folder / name)
         _remove_others(folder, files)
         return files
 
-    def _rows_in(self, table: RawTable, files: dict[str, int]) -> int:
-        listed = ", ".join(literal(self._folder / table.name / name) for name in files)
-        return scalar(self._connection, f"SELECT count(*) FROM read_parquet([{listed}])")
+    def _rows_in(self, table: RawTable, files: dict[str, str]) -> int:
+        listed = parquet(self._folder / table.name / name for name in files)
+        return scalar(self._connection, f"SELECT count(*) FROM {listed}")
 
     def _write_reports(
         self, table: RawTable, sources: Sequence[Source], wins: dict[int, int], losses: dict[int, int]
@@ -397,7 +400,7 @@ class Landing:
         quarantined = dict(
             self._connection.execute("SELECT source_file, count(*) FROM quarantine GROUP BY source_file").fetchall()
         )
-        for folder in ("quarantine", "load_summary"):
+        for folder in REPORTS:
             (self._folder / folder).mkdir(exist_ok=True)
         copy(
             self._connection,
@@ -457,17 +460,27 @@ def _month_of(table: RawTable) -> tuple[str, str]:
     return f"coalesce(months._month, {literal(NO_MONTH)})", f"LEFT JOIN {known} AS months ON fit.{key} = months.key"
 
 
-def is_intact(folder: Path, states: dict[str, TableState]) -> bool:
-    """Tell whether the landing folder holds what the last complete load left, and nothing else."""
-    for table in TABLES:
-        place = folder / table.name
-        if table.name not in states or not place.is_dir():
-            return False
-        if {entry.name: entry.stat().st_size for entry in place.iterdir()} != states[table.name].files:
-            return False
-        if not all((folder / report / f"{table.name}.parquet").exists() for report in ("quarantine", "load_summary")):
-            return False
-    return True
+def find_damage(folder: Path, states: dict[str, TableState]) -> list[str] | None:
+    """Compare the landing folder with what the last complete load left there.
+
+    Returns
+    -------
+    list of str or None
+        Files that are lost or damaged, and files that are not of the landing; None where there was no complete load.
+    """
+    if any(table.name not in states for table in TABLES):
+        return None
+    found: list[str] = []
+    for name, state in states.items():
+        place = folder / name
+        lying = {entry.name for entry in place.iterdir()} if place.is_dir() else set()
+        found += [f"{name}/{file}" for file in sorted(lying - state.files.keys())]
+        written = {place / file: digest for file, digest in state.files.items()}
+        written |= {folder / report / f"{name}.parquet": state.reports.get(report, "") for report in REPORTS}
+        found += [
+            file.relative_to(folder).as_posix() for file, digest in written.items() if not is_as_written(file, digest)
+        ]
+    return found
 
 
 def _digests_of(connection: duckdb.DuckDBPyConnection, rows: str) -> dict[str, str]:
@@ -482,7 +495,7 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _remove_others(folder: Path, keep: dict[str, int]) -> None:
+def _remove_others(folder: Path, keep: dict[str, str]) -> None:
     for entry in folder.iterdir():
         if entry.name not in keep:
             entry.unlink()

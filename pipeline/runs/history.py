@@ -6,12 +6,13 @@ One JSON file per run in the warehouse folder, kept across builds and published 
 
 from __future__ import annotations
 
-import json
 import os
+import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,15 @@ import pyarrow as pa
 
 from pipeline.base import paths
 from pipeline.base.console import say
+from pipeline.base.errors import StoppedByHand
+from pipeline.base.files import read_record, write_record
 from pipeline.base.sql import insert_rows
 from pipeline.runs import events
+from pipeline.runs.usage import folder_mb, peak_memory_mb
 
 RUNS_KEPT = 100
 STAMP = "%Y-%m-%d %H:%M:%S"
+ID_STAMP = re.compile("[0-9]{8}T[0-9]{9}")
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Run:
         What dbt said of each model, seed and test.
     measures : list of dict
         Figures of the build beside those of earlier builds.
+    peak_memory_mb, warehouse_mb : float
+        Most that one of its processes held, and what the warehouse folder took on the disk when it ended.
     """
 
     run_id: str
@@ -55,18 +62,23 @@ class Run:
     raw_rows: int | None = None
     quarantined_rows: int | None = None
     build_id: str | None = None
+    peak_memory_mb: float | None = None
+    warehouse_mb: float | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
     measures: list[dict[str, Any]] = field(default_factory=list)
     is_worth_keeping: bool = False
+
+    def note_usage(self) -> None:
+        """Note what the run has taken of the machine until now."""
+        self.peak_memory_mb = peak_memory_mb()
+        self.warehouse_mb = folder_mb(paths.warehouse_dir())
 
     def write(self) -> None:
         """Replace the run's file."""
         paths.make_warehouse_dir()
         folder = _folder()
         folder.mkdir(mode=0o700, exist_ok=True)
-        part = folder / f"{self.run_id}.json.part"
-        part.write_text(json.dumps(asdict(self)))
-        part.replace(folder / f"{self.run_id}.json")
+        write_record(folder / f"{self.run_id}.json", asdict(self))
 
 
 _current: list[Run] = []
@@ -80,9 +92,9 @@ def current() -> Run | None:
 @contextmanager
 def recorded(step: str) -> Iterator[Run]:
     """Record a run: begun, and how it ended. A run that finds nothing to do leaves no record."""
-    started = datetime.now(UTC)
+    started, began = datetime.now(UTC), time.monotonic()
     run = Run(
-        run_id=f"{started.strftime('%Y%m%dT%H%M%S%f')[:-3]}-{os.getpid()}",
+        run_id=_new_id(started),
         step=step,
         process=os.getpid(),
         started_at=started.strftime(STAMP),
@@ -95,18 +107,23 @@ def recorded(step: str) -> Iterator[Run]:
         yield run
     except BaseException as error:
         run.status, run.exit_code = "failed", getattr(error, "exit_code", 1)
-        run.message = (str(error).strip() or type(error).__name__)[:2000]
+        # a name on the disk may be no text
+        words = str(error).encode(errors="backslashreplace").decode().strip()
+        run.message = (words or type(error).__name__)[:2000]
         run.is_worth_keeping = True
-        events.emit("failed", run_id=run.run_id, step=step, exit_code=run.exit_code, message=run.message)
+        # whoever stops a run by hand knows of it
+        event = "stopped" if isinstance(error, StoppedByHand) else "failed"
+        events.emit(event, run_id=run.run_id, step=step, exit_code=run.exit_code, message=run.message)
         raise
     else:
         run.status, run.exit_code = "succeeded", 0
     finally:
         _current.pop()
         run.ended_at = datetime.now(UTC).strftime(STAMP)
-        run.seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
+        run.seconds = round(time.monotonic() - began, 1)
         try:
             if run.is_worth_keeping:
+                run.note_usage()
                 run.write()
                 if run.status == "succeeded":
                     events.emit("succeeded", run_id=run.run_id, step=step, seconds=run.seconds, build_id=run.build_id)
@@ -139,12 +156,12 @@ def note_results(results: Sequence[Any]) -> None:
 
 
 def runs() -> list[Run]:
-    """Return the recorded runs, oldest first; a file that cannot be read is passed over."""
+    """Return the recorded runs, oldest first; a file that is not as it was written is passed over."""
     found = []
-    for file in sorted(_folder().glob("*.json")):
+    for file in _files():
         try:
-            found.append(Run(**json.loads(file.read_text())))
-        except (OSError, ValueError, TypeError):
+            found.append(Run(**(read_record(file, may_be_older=True) or {})))
+        except TypeError:
             continue
     return found
 
@@ -163,6 +180,8 @@ RUN_TABLES = {
         "raw_rows": "bigint",
         "quarantined_rows": "bigint",
         "build_id": "varchar",
+        "peak_memory_mb": "double",
+        "warehouse_mb": "double",
     },
     "test_results": {
         "run_id": "varchar",
@@ -195,10 +214,11 @@ def publish_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[s
     known = [run for run in runs() if run.run_id != getattr(current(), "run_id", None)]
     now = current()
     if now is not None:
+        now.note_usage()
         ended = datetime.now(UTC)
         began = datetime.strptime(now.started_at, STAMP).replace(tzinfo=UTC)
         shown = Run(**{**asdict(now), "status": "succeeded", "exit_code": 0, "ended_at": ended.strftime(STAMP)})
-        shown.seconds = round((ended - began).total_seconds(), 1)
+        shown.seconds = max(0.0, round((ended - began).total_seconds(), 1))
         known.append(shown)
     finished = [run for run in known if run.status != "running"]
     rows: dict[str, list[dict[str, Any]]] = {
@@ -217,7 +237,8 @@ def publish_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[s
 
 def _note_killed_runs() -> None:
     for run in runs():
-        if run.status == "running" and not _is_alive(run.process):
+        # in a container every run has the same number: one of this process's own is not of a run that goes on
+        if run.status == "running" and (run.process == os.getpid() or not _is_alive(run.process)):
             run.status, run.message = "killed", "The run ended without a word: killed, or the machine stopped."
             run.write()
             events.emit("failed", run_id=run.run_id, step=run.step, message=run.message)
@@ -234,8 +255,23 @@ def _is_alive(process: int) -> bool:
 
 
 def _prune() -> None:
-    for file in sorted(_folder().glob("*.json"))[:-RUNS_KEPT]:
+    for file in _files()[:-RUNS_KEPT]:
         file.unlink(missing_ok=True)
+
+
+def _new_id(started: datetime) -> str:
+    """Name a run by when it began; names sort by age, even where the clock was set back since the last one."""
+    stamps = [file.name.split("-")[0] for file in _files()]
+    last = max((stamp for stamp in stamps if ID_STAMP.fullmatch(stamp)), default=None)
+    if last is not None:
+        counted_on = datetime.strptime(last, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC) + timedelta(milliseconds=1)
+        started = max(started, counted_on)
+    return f"{started.strftime('%Y%m%dT%H%M%S%f')[:-3]}-{os.getpid()}"
+
+
+def _files() -> list[Path]:
+    folder = _folder()
+    return sorted(entry for entry in folder.iterdir() if entry.suffix == ".json") if folder.is_dir() else []
 
 
 def _folder() -> Path:

@@ -9,6 +9,10 @@ after a purchase with a probability of their own (beta over customers: `a`, `b`)
   Filiztekin, "Empirical validation and comparison of models for customer base analysis", International Journal of
   Research in Marketing 24(3), 2007.
 
+Beside them stands the model they grew out of, in which nobody drops out: the gamma-Poisson model (NBD) of Ehrenberg,
+"The Pattern of Consumer Purchases", Applied Statistics 8(1), 1959. It forecasts too much, for people do leave; what it
+tells is the pace a customer would keep up by staying (:class:`Pace`).
+
 P(alive) is not a churn score: under BG/NBD it is exactly 1 for every one-time buyer. The expected number of purchases
 is one.
 """
@@ -98,6 +102,57 @@ class BuyTillYouDie:
         waits = ((self.alpha + age) / (self.alpha + age + horizon)) ** (self.r + repeats)
         result: Floats = self.probability_alive(repeats, last, age) * (1 - waits)
         return result
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often customers buy as long as they stay: purchase rates with a gamma distribution.
+
+    Parameters
+    ----------
+    shape : float
+    rate : float
+        In days.
+    """
+
+    shape: float
+    rate: float
+
+    def purchases(self, repeats: Floats, age: Floats, horizon: float) -> Floats:
+        """Return the purchases of the `horizon` at each customer's own pace, shrunk to that of all customers.
+
+        The posterior mean rate: ``(shape + repeats) / (rate + age) * horizon``; arguments as in
+        :meth:`BuyTillYouDie.expected_purchases`, in days.
+        """
+        result: Floats = (self.shape + repeats) / (self.rate + age) * horizon
+        return result
+
+
+def fit_pace(repeats: Floats, age: Floats) -> Pace:
+    """Fit the gamma-Poisson model by maximum likelihood.
+
+    Parameters
+    ----------
+    repeats, age : arrays, shape (n,)
+        Purchases after the first, and days since it; at least one customer.
+
+    Returns
+    -------
+    Pace
+    """
+    histories, counts = np.unique(np.column_stack([repeats, age]), axis=0, return_counts=True)
+    x, weight = histories[:, 0], counts / counts.sum()
+    unit = float(np.average(histories[:, 1], weights=weight)) or 1.0
+    t = histories[:, 1] / unit
+
+    def cost(logs: Floats) -> float:
+        r, alpha = np.exp(logs)
+        buying = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + t)
+        return -float(np.sum(weight * buying))
+
+    found = minimize(cost, np.zeros(2), method="L-BFGS-B", bounds=[(-9, 9)] * 2, options={"ftol": 1e-13, "gtol": 1e-9})
+    shape, rate = np.exp(found.x)
+    return Pace(float(shape), float(rate) * unit)
 
 
 def log_likelihood(

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +14,8 @@ import duckdb
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
+# how a step that failed ends
+BAD_INPUT, FAILED = 3, 4
 
 
 class BuildFailedError(AssertionError):
@@ -127,3 +129,18 @@ def tables(warehouse: Path, schema: str) -> list[str]:
         f"select table_name from information_schema.tables where table_schema = '{schema}' order by table_name",
     )
     return [str(name) for name in names["table_name"]]
+
+
+def run(
+    raw: Path, warehouse: Path, *arguments: str, program: Sequence[str] = ("-m", "pipeline")
+) -> subprocess.CompletedProcess[str]:
+    """Run a step of the pipeline as a person would, and give back what it said."""
+    environment = {
+        **os.environ,
+        "RAW_DIR": str(raw),
+        "WAREHOUSE_DIR": str(warehouse),
+        "DBT_TARGET_PATH": str(warehouse / "dbt-target"),
+        "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
+    }
+    command = [sys.executable, *program, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +21,29 @@ from shop_cases import cells_shop, corner_shop, empty_shop, one_order_shop
 from superset_process import stop_servers
 from xdist.scheduler import LoadScopeScheduling
 
+# Ctrl-C is what some tests are about. A shell that starts this in the background of a script has it ignored, and so
+# would every process that a test starts.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The project's packages are tested from the source tree; nothing is installed.
 sys.path.insert(0, str(ROOT))
 
 DEMO_ORDERS = 20_000
 
-# Files that share what is dear and lives in one process: the servers, and the numbers recomputed from the real files.
-LANES = {"test_superset_": "superset", "test_marts_": "recomputed", "test_hypotheses_recomputed": "recomputed"}
+# Files that share what is expensive and lives in one process: servers, and numbers recomputed from the real files.
+LANES = {
+    "superset/": "superset",
+    "models/test_marts_": "recomputed",
+    "hypotheses/test_hypotheses_recomputed": "recomputed",
+}
 # The longest first, so that no process is left with one of them at the end.
-FIRST = ("test_superset_", "test_refresh", "test_spark", "test_scoring_", "test_marts_", "test_crashes")
+FIRST = ("superset/", "build/", "scoring/", "models/test_marts_", "runs/test_crashes")
 
 
 def lane(nodeid: str) -> str:
     """Return what a test must share a process with: its lane, or else its file."""
-    file = Path(nodeid.split("::", 1)[0]).stem
+    file = nodeid.split("::", 1)[0].removeprefix("tests/python/")
     return next((lane for start, lane in LANES.items() if file.startswith(start)), file)
 
 
@@ -52,7 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
 
     def turn(item: pytest.Item) -> int:
-        return next((turn for turn, start in enumerate(FIRST) if item.path.stem.startswith(start)), len(FIRST))
+        place = item.path.relative_to(ROOT / "tests/python").as_posix()
+        return next((turn for turn, start in enumerate(FIRST) if place.startswith(start)), len(FIRST))
 
     items.sort(key=turn)
 

@@ -7,7 +7,7 @@ customers as (
 
 ),
 
--- Bands of half a percentage point, the last one closed: in a shop of one-time buyers nearly everybody lies above 90 %.
+-- Bands of half a percentage point, the last one closed: in a shop of one-time buyers nearly everyone lies above 90 %.
 binned as (
 
     select
@@ -23,6 +23,7 @@ summed as (
         cast(bin as integer) as bin,
         rfm_segment,
         churn_band,
+        return_rank_band,
         customer_state,
         customer_state_iso,
         customer_state_name,
@@ -31,7 +32,7 @@ summed as (
         count(*) as customers,
         sum(value_at_risk) as value_at_risk
     from binned
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 ),
 
@@ -42,12 +43,13 @@ final as (
         cast(bin / 2.0 as decimal(4, 1)) as probability_from_percent,
         rfm_segment,
         churn_band,
+        return_rank_band,
         customer_state,
         customer_state_iso,
         customer_state_name,
         customer_region,
         horizon_days,
-        cast(customers as bigint) as customers,
+        customers,
         cast(value_at_risk as decimal(18, 2)) as value_at_risk
     from summed
 

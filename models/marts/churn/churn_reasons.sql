@@ -2,24 +2,7 @@ with
 
 scores as (
 
-    select * from {{ source('scores', 'customer_churn_scores') }}
-
-),
-
-calendar as (
-
-    select as_of_date from {{ ref('int_shop_calendar') }}
-
-),
-
-current_scores as (
-
-    select scores.*
-    from scores
-    cross join calendar
-    where
-        scores.as_of_date = calendar.as_of_date
-        and scores.horizon_days = {{ var('churn_horizon_days') }}
+    {{ scores_of_this_day('customer_churn_scores') }}
 
 ),
 
@@ -28,11 +11,12 @@ reasons as (
     {% for rank in [1, 2, 3] %}
         select
             churn_band,
+            return_rank_band,
             horizon_days,
             {{ rank }} as reason_rank,
             reason_{{ rank }}_topic as reason_topic,
             reason_{{ rank }}_contribution as contribution
-        from current_scores
+        from scores
         where reason_{{ rank }}_topic is not null
         {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -43,6 +27,7 @@ summed as (
 
     select
         churn_band,
+        return_rank_band,
         horizon_days,
         reason_topic,
         case when contribution > 0 then 'raises the risk' else 'lowers the risk' end as direction,
@@ -50,7 +35,7 @@ summed as (
         sum(case when reason_rank = 1 then 1 else 0 end) as first_reason_customers,
         sum(cast(contribution as decimal(18, 9))) as total_contribution
     from reasons
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 
 ),
 
@@ -58,10 +43,11 @@ final as (
 
     select
         churn_band,
+        return_rank_band,
         reason_topic,
         direction,
         horizon_days,
-        cast(customers as bigint) as customers,
+        customers,
         cast(first_reason_customers as bigint) as first_reason_customers,
         {{ ratio('total_contribution', 'customers') }} as mean_contribution
     from summed

@@ -11,6 +11,7 @@ summed as (
     select
         rfm_segment,
         coalesce(churn_band, 'not_scored') as churn_band,
+        coalesce(return_rank_band, 'not_scored') as return_rank_band,
         customer_state,
         customer_state_iso,
         customer_state_name,
@@ -23,7 +24,7 @@ summed as (
         sum(expected_revenue) as expected_revenue,
         sum(value_at_risk) as value_at_risk
     from customers
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 
 ),
 
@@ -32,13 +33,14 @@ final as (
     select
         rfm_segment,
         churn_band,
+        return_rank_band,
         customer_state,
         customer_state_iso,
         customer_state_name,
         customer_region,
         horizon_days,
-        cast(customers as bigint) as customers,
-        cast(scored_customers as bigint) as scored_customers,
+        customers,
+        scored_customers,
         cast(churn_probability_sum as double) as churn_probability_sum,
         cast(expected_orders as double) as expected_orders,
         cast(expected_revenue as decimal(18, 2)) as expected_revenue,

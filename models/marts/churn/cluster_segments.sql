@@ -103,7 +103,7 @@ final as (
         margins.cluster,
         margins.cluster_profile,
         margins.rfm_segment,
-        cast(margins.customers as bigint) as customers,
+        margins.customers,
         {{ ratio('margins.customers', 'margins.cluster_customers') }} as share_of_cluster,
         {{ ratio('margins.customers', 'margins.segment_customers') }} as share_of_segment,
         agreement.adjusted_rand_index

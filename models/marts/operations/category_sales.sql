@@ -29,14 +29,14 @@ sales as (
 final as (
 
     select
-        cast(sales.order_month as date) as order_month,
-        cast(sales.product_category as string) as product_category,
-        cast(sales.customer_state as string) as customer_state,
+        sales.order_month,
+        sales.product_category,
+        sales.customer_state,
         cast(states.iso_code as string) as customer_state_iso,
         cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
-        cast(sales.units as bigint) as units,
-        cast(sales.orders as bigint) as orders,
+        sales.units,
+        sales.orders,
         cast(sales.revenue as decimal(18, 2)) as revenue,
         cast(sales.freight_value as decimal(18, 2)) as freight_value
     from sales

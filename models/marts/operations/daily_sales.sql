@@ -26,7 +26,7 @@ daily as (
         sum(case when is_valid_order then 1 else 0 end) as orders,
         sum(case when not is_valid_order then 1 else 0 end) as invalid_orders,
         sum(case when customer_order_number = 1 then 1 else 0 end) as new_customers,
-        sum(case when customer_order_number > 1 then 1 else 0 end) as repeat_orders,
+        sum(case when customer_occasion_number > 1 then 1 else 0 end) as repeat_orders,
         sum(case when is_valid_order then item_count else 0 end) as items,
         sum(case when is_valid_order then item_value else 0 end) as item_value,
         sum(case when is_valid_order then freight_value else 0 end) as freight_value,
@@ -39,12 +39,12 @@ daily as (
 final as (
 
     select
-        cast(daily.order_date as date) as order_date,
-        cast(daily.order_month as date) as order_month,
-        cast(daily.customer_state as string) as customer_state,
+        daily.order_date,
+        daily.order_month,
+        daily.customer_state,
         cast(states.iso_code as string) as customer_state_iso,
         cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
-        cast(daily.customer_region as string) as customer_region,
+        daily.customer_region,
         cast(coalesce(daily.order_month <= calendar.last_complete_month, false) as boolean) as is_complete_month,
         cast(daily.orders as bigint) as orders,
         cast(daily.invalid_orders as bigint) as invalid_orders,

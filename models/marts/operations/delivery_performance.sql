@@ -31,12 +31,12 @@ deliveries as (
 final as (
 
     select
-        cast(deliveries.order_month as date) as order_month,
-        cast(deliveries.customer_state as string) as customer_state,
+        deliveries.order_month,
+        deliveries.customer_state,
         cast(states.iso_code as string) as customer_state_iso,
         cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
-        cast(deliveries.delivered_orders as bigint) as delivered_orders,
+        deliveries.delivered_orders,
         cast(deliveries.delivery_days_sum as bigint) as delivery_days_sum,
         {{ ratio('deliveries.delivery_days_sum', 'deliveries.delivered_orders') }} as mean_delivery_days,
         cast(deliveries.delay_days_sum as bigint) as delay_days_sum,
@@ -44,7 +44,7 @@ final as (
         cast(deliveries.late_orders as bigint) as late_orders,
         {{ ratio('deliveries.late_orders', 'deliveries.delivered_orders') }} as late_share,
         cast(deliveries.late_days_sum as bigint) as late_days_sum,
-        cast(deliveries.reviewed_orders as bigint) as reviewed_orders,
+        deliveries.reviewed_orders,
         cast(coalesce(deliveries.review_score_sum, 0) as bigint) as review_score_sum,
         {{ ratio('deliveries.review_score_sum', 'deliveries.reviewed_orders') }} as mean_review_score
     from deliveries

@@ -78,19 +78,19 @@ both_sides as (
 final as (
 
     select
-        cast(both_sides.zip_code_prefix as string) as zip_code_prefix,
-        cast(both_sides.latitude as double) as latitude,
-        cast(both_sides.longitude as double) as longitude,
+        both_sides.zip_code_prefix,
+        both_sides.latitude,
+        both_sides.longitude,
         cast(both_sides.city as string) as customer_city,
         cast(coalesce(both_sides.state, 'unknown') as string) as customer_state,
         cast(states.iso_code as string) as customer_state_iso,
         cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
-        cast(both_sides.customers as bigint) as customers,
-        cast(both_sides.orders as bigint) as orders,
+        both_sides.customers,
+        both_sides.orders,
         cast(both_sides.revenue as decimal(18, 2)) as revenue,
-        cast(both_sides.sellers as bigint) as sellers,
-        cast(both_sides.delivered_orders as bigint) as delivered_orders,
+        both_sides.sellers,
+        both_sides.delivered_orders,
         cast(both_sides.delivery_days_sum as bigint) as delivery_days_sum,
         {{ ratio('both_sides.delivery_days_sum', 'both_sides.delivered_orders') }} as mean_delivery_days,
         cast(both_sides.late_orders as bigint) as late_orders

@@ -37,7 +37,7 @@ monthly as (
 final as (
 
     select
-        cast(months.order_month as date) as order_month,
+        months.order_month,
         cast(coalesce(months.order_month <= calendar.last_complete_month, false) as boolean) as is_complete_month,
         cast(coalesce(monthly.orders, 0) as bigint) as orders,
         cast(coalesce(monthly.active_customers, 0) as bigint) as active_customers,

@@ -42,11 +42,11 @@ all_payments as (
 final as (
 
     select
-        cast(all_payments.order_month as date) as order_month,
-        cast(all_payments.payment_type as string) as payment_type,
+        all_payments.order_month,
+        all_payments.payment_type,
         cast(coalesce(largest_payments.orders, 0) as bigint) as orders,
-        cast(all_payments.orders_using_it as bigint) as orders_using_it,
-        cast(all_payments.payments as bigint) as payments,
+        all_payments.orders_using_it,
+        all_payments.payments,
         cast(all_payments.payment_value as decimal(18, 2)) as payment_value,
         cast(all_payments.installments_sum as bigint) as installments_sum,
         {{ ratio('all_payments.installments_sum', 'all_payments.payments') }} as mean_installments,

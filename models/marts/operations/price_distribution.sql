@@ -33,11 +33,11 @@ bins as (
 final as (
 
     select
-        cast(product_category as string) as product_category,
+        product_category,
         cast(coalesce(price_bin, -99) as integer) as price_bin,
         cast(coalesce({{ price_bin_bound('price_bin') }}, 0) as decimal(18, 2)) as lower_bound,
         cast(coalesce({{ price_bin_bound('price_bin + 1') }}, 0) as decimal(18, 2)) as upper_bound,
-        cast(units as bigint) as units,
+        units,
         cast(revenue as decimal(18, 2)) as revenue,
         cast(freight_value as decimal(18, 2)) as freight_value
     from bins

@@ -37,9 +37,9 @@ total as (
 final as (
 
     select
-        cast(hours_of_the_week.weekday_number as integer) as weekday_number,
+        hours_of_the_week.weekday_number,
         cast({{ weekday_name('hours_of_the_week.weekday_number') }} as string) as weekday_name,
-        cast(hours_of_the_week.hour_of_day as integer) as hour_of_day,
+        hours_of_the_week.hour_of_day,
         cast(coalesce(hourly.orders, 0) as bigint) as orders,
         {{ ratio('coalesce(hourly.orders, 0)', 'total.orders') }} as order_share,
         cast(coalesce(hourly.revenue, 0) as decimal(18, 2)) as revenue

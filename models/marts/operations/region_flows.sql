@@ -62,14 +62,14 @@ flows as (
 final as (
 
     select
-        cast(flows.customer_state as string) as customer_state,
+        flows.customer_state,
         cast(customer_states.iso_code as string) as customer_state_iso,
         cast(coalesce(customer_states.state_name, 'unknown') as string) as customer_state_name,
         cast(coalesce(customer_states.region, 'unknown') as string) as customer_region,
-        cast(flows.seller_state as string) as seller_state,
+        flows.seller_state,
         cast(coalesce(seller_states.state_name, 'unknown') as string) as seller_state_name,
         cast(coalesce(seller_states.region, 'unknown') as string) as seller_region,
-        cast(flows.orders as bigint) as orders,
+        flows.orders,
         cast(flows.units as bigint) as units,
         cast(flows.revenue as decimal(18, 2)) as revenue,
         cast(flows.freight_value as decimal(18, 2)) as freight_value,

@@ -74,10 +74,10 @@ totals as (
 final as (
 
     select
-        cast(driver as string) as driver,
-        cast(bucket_number as integer) as bucket_number,
+        driver,
+        bucket_number,
         cast({{ review_driver_bucket_label() }} as string) as bucket,
-        cast(orders as bigint) as orders,
+        orders,
         cast(review_score_sum as bigint) as review_score_sum,
         {{ ratio('review_score_sum', 'orders') }} as mean_review_score,
         cast(low_scores as bigint) as low_scores,

@@ -29,14 +29,14 @@ scores as (
 final as (
 
     select
-        cast(scores.order_month as date) as order_month,
-        cast(scores.review_score as integer) as review_score,
-        cast(scores.customer_state as string) as customer_state,
+        scores.order_month,
+        scores.review_score,
+        scores.customer_state,
         cast(states.iso_code as string) as customer_state_iso,
         cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
-        cast(scores.reviews as bigint) as reviews,
-        cast(scores.delivered_orders as bigint) as delivered_orders,
+        scores.reviews,
+        scores.delivered_orders,
         cast(scores.late_orders as bigint) as late_orders,
         cast(coalesce(scores.delivery_days_sum, 0) as bigint) as delivery_days_sum
     from scores

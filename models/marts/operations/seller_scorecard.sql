@@ -78,21 +78,21 @@ shrunk as (
 final as (
 
     select
-        cast(shrunk.seller_id as string) as seller_id,
+        shrunk.seller_id,
         cast(sellers.city as string) as seller_city,
         cast(coalesce(sellers.state, 'unknown') as string) as seller_state,
         cast(coalesce(sellers.region, 'unknown') as string) as seller_region,
-        cast(seller_classes.abc_class as string) as abc_class,
-        cast(shrunk.orders as bigint) as orders,
+        seller_classes.abc_class,
+        shrunk.orders,
         cast(shrunk.items as bigint) as items,
         cast(shrunk.revenue as decimal(18, 2)) as revenue,
-        cast(shrunk.first_order_date as date) as first_order_date,
-        cast(shrunk.last_order_date as date) as last_order_date,
-        cast(shrunk.delivered_orders as bigint) as delivered_orders,
+        shrunk.first_order_date,
+        shrunk.last_order_date,
+        shrunk.delivered_orders,
         {{ ratio('shrunk.delivery_days_sum', 'shrunk.delivered_orders') }} as mean_delivery_days,
         cast(shrunk.late_orders as bigint) as late_orders,
         {{ ratio('shrunk.late_orders', 'shrunk.delivered_orders') }} as late_share,
-        cast(shrunk.reviewed_orders as bigint) as reviewed_orders,
+        shrunk.reviewed_orders,
         cast(shrunk.score_sum as bigint) as score_sum,
         {{ ratio('shrunk.score_sum', 'shrunk.reviewed_orders') }} as mean_review_score,
         shrunk.shrunk_review_score

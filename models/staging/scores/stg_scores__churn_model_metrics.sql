@@ -1,0 +1,2 @@
+select {{ score_columns('churn_model_metrics') }}
+from {{ source('scores', 'churn_model_metrics') }} as scores

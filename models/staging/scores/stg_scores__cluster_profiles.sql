@@ -1,0 +1,2 @@
+select {{ score_columns('cluster_profiles') }}
+from {{ source('scores', 'cluster_profiles') }} as scores

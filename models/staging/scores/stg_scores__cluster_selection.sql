@@ -1,0 +1,2 @@
+select {{ score_columns('cluster_selection') }}
+from {{ source('scores', 'cluster_selection') }} as scores

@@ -1,0 +1,2 @@
+select {{ score_columns('customer_churn_scores') }}
+from {{ source('scores', 'customer_churn_scores') }} as scores

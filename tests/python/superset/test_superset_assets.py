@@ -1,0 +1,255 @@
+"""The dashboards' descriptions against dbt's manifest and the published warehouse, without a running Superset."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from builds import ROOT, published_file
+from superset_process import run_in_superset
+
+pytestmark = pytest.mark.superset
+
+ASSETS = ROOT / "superset" / "assets"
+STAKEHOLDERS = {
+    "Shop overview",
+    "Customer segments",
+    "Cohorts and lifetime value",
+    "Churn",
+    "Geography",
+    "Delivery and reviews",
+    "Products, sellers and payments",
+    "Data health",
+}
+CODE = """
+import json, bundle, catalogue
+compiled = bundle.compile_assets(catalogue.read())
+again = bundle.compile_assets(catalogue.read())
+print(json.dumps({"files": compiled.files, "same": compiled.files == again.files}))
+"""
+
+
+@lru_cache
+def compiled(warehouse: Path) -> dict[str, Any]:
+    """Return the compiled files as data, by path."""
+    home = warehouse / "superset-home"
+    answer = run_in_superset(CODE, warehouse, home)
+    assert answer["same"], "the same input must give the same bundle"
+    return {path: yaml.safe_load(text) for path, text in answer["files"].items()}
+
+
+def of_kind(files: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [content for path, content in files.items() if path.startswith(f"{kind}/")]
+
+
+@pytest.fixture
+def files(published_warehouse: Path) -> dict[str, Any]:
+    return compiled(published_warehouse)
+
+
+def test_every_dataset_is_a_described_model_of_dbt(files: dict[str, Any], published_warehouse: Path) -> None:
+    manifest = json.loads((published_warehouse / "dbt-target" / "manifest.json").read_text())
+    described = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    models = {(node["schema"], node["name"]): node for node in described}
+    databases = {one["database_name"]: one["uuid"] for one in of_kind(files, "databases")}
+    for dataset in of_kind(files, "datasets"):
+        node = models[(dataset["schema"], dataset["table_name"])]
+        calculated = {column["column_name"] for column in dataset["columns"] if column["expression"]}
+        columns = {column["column_name"] for column in dataset["columns"]} - calculated
+        # Stakeholders' file lacks the columns that quote what people wrote.
+        is_open = dataset["database_uuid"] == databases["Stakeholders"]
+        hidden = {name for name, column in node["columns"].items() if column["config"].get("meta", {}).get("audience")}
+        assert columns == set(node["columns"]) - (hidden if is_open else set()), dataset["table_name"]
+        assert is_open is (node["config"].get("meta", {}).get("audience") == "stakeholders"), dataset["table_name"]
+        assert dataset["sql"] is None, dataset["table_name"]
+        assert dataset["description"], dataset["table_name"]
+        undescribed = [column["column_name"] for column in dataset["columns"] if not column["description"]]
+        assert undescribed == [], dataset["table_name"]
+
+
+def test_every_metric_and_calculated_column_runs_on_the_warehouse(
+    files: dict[str, Any], published_warehouse: Path
+) -> None:
+    with duckdb.connect(str(published_file(published_warehouse).resolve()), read_only=True) as connection:
+        for dataset in of_kind(files, "datasets"):
+            table = f"{dataset['schema']}.{dataset['table_name']}"
+            for metric in dataset["metrics"]:
+                assert metric["description"], f"{table}: {metric['metric_name']} has no description"
+                connection.execute(f"select {metric['expression']} from {table}")
+            for column in dataset["columns"]:
+                if column["expression"]:
+                    connection.execute(f"select {column['expression']} from {table} group by 1")
+
+
+def test_charts_ask_only_for_what_their_dataset_has(files: dict[str, Any]) -> None:
+    datasets = {dataset["uuid"]: dataset for dataset in of_kind(files, "datasets")}
+    for chart in of_kind(files, "charts"):
+        dataset = datasets[chart["dataset_uuid"]]
+        columns = {column["column_name"] for column in dataset["columns"]}
+        metrics = {metric["metric_name"] for metric in dataset["metrics"]}
+        for query in json.loads(chart["query_context"])["queries"]:
+            asked = {column if isinstance(column, str) else column["label"] for column in query["columns"]}
+            assert asked <= columns, chart["slice_name"]
+            assert set(query["metrics"]) <= metrics, chart["slice_name"]
+            assert {one["col"] for one in query["filters"]} <= columns, chart["slice_name"]
+            # People without access to the database may send no SQL.
+            assert query["extras"]["where"] == query["extras"]["having"] == "", chart["slice_name"]
+
+
+def test_stakeholders_see_the_eight_dashboards_over_tables_without_people_or_orders(files: dict[str, Any]) -> None:
+    open_to = {}
+    for path in ASSETS.glob("*/dashboard.yaml"):
+        spec = yaml.safe_load(path.read_text())
+        if "Stakeholder" in spec["audience"]:
+            open_to[spec["title"]] = path.parent
+    assert set(open_to) == STAKEHOLDERS
+    (stakeholders,) = (one for one in of_kind(files, "databases") if one["database_name"] == "Stakeholders")
+    datasets = {one["uuid"]: one for one in of_kind(files, "datasets")}
+    open_ones = [one for one in of_kind(files, "dashboards") if one["dashboard_title"] in open_to]
+    charts = {one["uuid"]: one for one in of_kind(files, "charts")}
+    assert len(open_ones) == len(STAKEHOLDERS)
+    for dashboard in open_ones:
+        for node in nodes(dashboard, "CHART"):
+            dataset = datasets[charts[node["meta"]["uuid"]]["dataset_uuid"]]
+            assert dataset["database_uuid"] == stakeholders["uuid"], (dashboard["slug"], dataset["table_name"])
+        for one in dashboard["metadata"]["native_filter_configuration"]:
+            for target in one["targets"]:
+                if target:
+                    assert datasets[target["datasetUuid"]]["database_uuid"] == stakeholders["uuid"], one["name"]
+    assert not stakeholders["expose_in_sqllab"]
+
+
+def test_dashboards_say_what_they_answer_and_that_they_are_managed(files: dict[str, Any]) -> None:
+    dashboards = of_kind(files, "dashboards")
+    assert len(dashboards) == len(STAKEHOLDERS) + 1
+    for dashboard in dashboards:
+        assert dashboard["is_managed_externally"]
+        assert dashboard["certification_details"].startswith("Managed by code")
+        assert dashboard["description"].endswith("?")
+        assert dashboard["metadata"]["cross_filters_enabled"]
+        assert any(node["meta"].get("sliceName") == "Data as of" for node in nodes(dashboard, "CHART"))
+        for tab in nodes(dashboard, "TAB") or [dashboard["position"]["GRID_ID"]]:
+            inside = [node for node in nodes(dashboard, "CHART") if tab["id"] in node["parents"]]
+            # The header's line counts too.
+            assert len(inside) <= 14, f"{dashboard['dashboard_title']}: {tab['id']} has {len(inside)} charts"
+    for chart in of_kind(files, "charts"):
+        assert chart["is_managed_externally"]
+        assert chart["description"], chart["slice_name"]
+
+
+def nodes(dashboard: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [node for node in dashboard["position"].values() if isinstance(node, dict) and node.get("type") == kind]
+
+
+def test_filters_reach_only_charts_that_have_their_column(files: dict[str, Any]) -> None:
+    datasets = {dataset["uuid"]: dataset for dataset in of_kind(files, "datasets")}
+    charts = {chart["uuid"]: chart for chart in of_kind(files, "charts")}
+    for dashboard in of_kind(files, "dashboards"):
+        placed = {node["meta"]["chartId"]: charts[node["meta"]["uuid"]] for node in nodes(dashboard, "CHART")}
+        for one in dashboard["metadata"]["native_filter_configuration"]:
+            reached = [chart for number, chart in placed.items() if number not in one["scope"]["excluded"]]
+            assert reached, one["name"]
+            for chart in reached:
+                dataset = datasets[chart["dataset_uuid"]]
+                if one["filterType"] == "filter_time":
+                    assert dataset["main_dttm_col"]
+                else:
+                    columns = {column["column_name"] for column in dataset["columns"]}
+                    assert one["targets"][0]["column"]["name"] in columns
+
+
+def contrast(one: str, other: str) -> float:
+    """Ratio of the luminances of two colours, as the web's accessibility guidelines define it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_colours_that_mean_an_order_differ_in_lightness() -> None:
+    palette = yaml.safe_load((ASSETS / "palette.yaml").read_text())
+    labels = {str(label): colour for label, colour in palette["labels"].items()}
+    for scale in (["low", "medium", "high"], ["A", "B", "C"], ["X", "Y", "Z"]):
+        for one, other in itertools.pairwise(scale):
+            assert contrast(labels[one], labels[other]) >= 1.5, (one, other)
+    for colours in palette["sequential"].values():
+        for one, other in itertools.pairwise(colours):
+            assert contrast(one, other) >= 1.15, (one, other)
+
+
+# Labels that stand side by side on one chart, and must be told apart by their colours.
+TOGETHER = [
+    [
+        *("Champions", "Loyal", "Potential loyalists", "New", "Promising", "Need attention"),
+        *("About to sleep", "At risk", "Can't lose", "Hibernating", "Lost"),
+    ],
+    ["loyal", "potentially_loyal", "one_time"],
+    ["low", "medium", "high"],
+    ["A", "B", "C"],
+    ["X", "Y", "Z"],
+    ["Credit card", "Boleto", "Voucher", "Debit card", "Not defined"],
+    ["1", "2", "3", "4", "5"],
+    ["Revenue (R$)", "Orders"],
+    ["Forecast", "What happened"],
+    ["raises the risk", "lowers the risk"],
+    ["supported", "negligible", "inconclusive", "rejected"],
+    ["success", "pass", "warn", "skipped", "fail", "error"],
+    ["succeeded", "failed", "killed"],
+]
+# How each kind of eye mixes red, green and blue light (Machado, Oliveira and Fernandes 2009, full severity).
+EYES: dict[str, list[list[float]]] = {
+    "full colour vision": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "without red cones": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "without green cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "without blue cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+# CIE 1976 distance; 2.3 is the smallest that people notice with both colours side by side.
+FAR_ENOUGH = 15
+
+
+def seen_as(colour: str, eye: list[list[float]]) -> list[float]:
+    """Return lightness, a and b (CIELAB) of a colour as an eye sees it."""
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    light = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    seen = [min(1.0, max(0.0, sum(weight * one for weight, one in zip(row, light, strict=True)))) for row in eye]
+    to_xyz = [[0.4339, 0.3763, 0.1898], [0.2127, 0.7152, 0.0722], [0.0178, 0.1095, 0.8727]]  # by the white of a screen
+    mixed = [sum(weight * one for weight, one in zip(row, seen, strict=True)) for row in to_xyz]
+    root = [one ** (1 / 3) if one > 0.008856 else 7.787 * one + 16 / 116 for one in mixed]
+    return [116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])]
+
+
+def test_colours_side_by_side_are_told_apart_by_colour_blind_readers() -> None:
+    palette = yaml.safe_load((ASSETS / "palette.yaml").read_text())
+    labels = {str(label): colour for label, colour in palette["labels"].items()}
+    groups = [[labels[label] for label in group] for group in TOGETHER] + [palette["categorical"]]
+    too_close = []
+    for colours in groups:
+        for one, other in itertools.combinations(colours, 2):
+            for kind, eye in EYES.items():
+                distance = math.dist(seen_as(one, eye), seen_as(other, eye))
+                if distance < FAR_ENOUGH:
+                    too_close.append((round(distance, 1), kind, one, other))
+    assert too_close == []
