@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from threadpoolctl import threadpool_limits
 
 from scoring.calibration import Calibration, calibrate
 from scoring.table.candidates import Candidate, candidates
@@ -21,7 +20,6 @@ from scoring.table.model import PROBABILITY_DIGITS
 
 OUTER, INNER = 5, 3
 MOST_ROWS = 60_000  # that are learned from: more change no figure and cost an hour
-FEW_ROWS = 20_000  # up to here threads of one fit cost more than they save
 STANDARD_ERRORS = 2.0
 
 Progress = Callable[[str], None]
@@ -122,9 +120,7 @@ def learn(
     progress : callable
         Told of what is done.
     """
-    threads = 1 if table.rows <= FEW_ROWS else None
-    with threadpool_limits(limits=threads):
-        return _Learning(table, is_positive, groups, least_precision, random_state, progress).run(spellings)
+    return _Learning(table, is_positive, groups, least_precision, random_state, progress).run(spellings)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 from test_table_duplicates import copies_of, table_of
-from threadpoolctl import threadpool_limits
 
 from demo.labelled import ELEVEN, make_labelled
 from scoring.calibration import calibrate
@@ -28,7 +27,8 @@ def test_a_candidate_is_exactly_the_sum_of_its_terms(place: int) -> None:
     terms = fitted.tabulate(codes)
     assert terms.score(codes) == pytest.approx(fitted.score(codes), abs=1e-6)
     # of codes in combinations that were never seen, too
-    strange = np.column_stack([np.random.default_rng(1).integers(0, coding.size, 300) for coding in codings])
+    generator = np.random.default_rng(1)
+    strange = np.column_stack([generator.integers(0, coding.size, 300, dtype=np.int32) for coding in codings])
     assert terms.score(strange) == pytest.approx(fitted.score(strange), abs=1e-6)
     # every term speaks of the difference from the average row
     for number, effects in enumerate(terms.singles):
@@ -76,12 +76,11 @@ def test_pairs_reach_the_bar_by_customer_where_single_features_do_not_come_as_fa
 
     def out_of_fold(model: Boosting | Logistic, fold: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
         score = np.zeros(table.rows)
-        with threadpool_limits(limits=1):
-            for number in range(4):
-                train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-                codings = learn_codings(table.take(train))
-                fitted = model.fit(codings, code_matrix(codings, table.take(train)), is_positive[train], None)
-                score[test] = fitted.score(code_matrix(codings, table.take(test)))
+        for number in range(4):
+            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            codings = learn_codings(table.take(train))
+            fitted = model.fit(codings, code_matrix(codings, table.take(train)), is_positive[train], None)
+            score[test] = fitted.score(code_matrix(codings, table.take(test)))
         return score
 
     def precision_at(score: Floats, least_recall: float) -> float:
