@@ -42,7 +42,8 @@ def dockerfile() -> dict[str, Stage]:
             stage = Stage(image, dict(under.environment), list(under.copies), under.user)
             stages[name] = stage
         elif word == "ENV":
-            stage.environment.update(pair.split("=", 1) for pair in shlex.split(rest))
+            for name, _, setting in (pair.partition("=") for pair in shlex.split(rest)):
+                stage.environment[name] = setting
         elif word == "COPY" and not rest.startswith("--from"):
             *sources, target = rest.split()
             stage.copies.append((sources, target))
