@@ -24,7 +24,7 @@ MIN_UNITS = 30
 MIN_GROUP = 5
 MIN_EXPECTED = 5.0
 ALPHA = 0.05
-MAX_STEPS, CONVERGED = 50, 1e-12
+MAX_STEPS, CONVERGED, STEEPEST = 50, 1e-10, 30.0
 QUARTERS_APART = 0.75
 """Distance of the middles of the lowest and the highest quarter, in ranks from 0 to 1."""
 
@@ -407,7 +407,7 @@ def rate_trend(x: Floats, y: Floats, units: Floats) -> Result:
     Result
         Effect: ratio of the share in the middle of the lowest quarter to that in the middle of the highest, on the line
         ``log share = a + b rank`` with mid-ranks from 0 to 1. Statistic: z of b with a robust error, as a share is no
-        Poisson count (Zou 2004, modified Poisson regression). No result with under five units of either outcome.
+        Poisson count (Zou 2004, modified Poisson regression). No result with under five units of either outcome, or where all that have it lie at one end.
     """
     x, y, units = _sorted_pairs(x, y, units)
     n = int(units.sum())
@@ -425,6 +425,9 @@ def rate_trend(x: Floats, y: Floats, units: Floats) -> Result:
         information = (design.T * (units * share)) @ design
         step = np.linalg.solve(information, design.T @ (units * (y - share)))
         line = line + step
+        if np.abs(line).max() > STEEPEST:
+            # whoever has the outcome lies at one end: no line is steep enough
+            return Result(n)
         if np.abs(step).max() < CONVERGED:
             break
     else:

@@ -121,6 +121,11 @@ def test_rate_trend_solves_the_likelihood_equations_and_keeps_ties_together() ->
     assert (rank * (y - share)).sum() == pytest.approx(0, abs=1e-6)
 
 
+def test_rate_trend_has_no_line_where_the_outcome_lies_at_one_end() -> None:
+    x = np.array([0.0, 1, 2, 3])
+    assert statistics.rate_trend(x, (x == 0).astype(float), np.full(4, 50.0)) == Result(200)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_ratio_of_means_tests_like_scipys_welch(seed: int) -> None:
     random = np.random.default_rng(seed)

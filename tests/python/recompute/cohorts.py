@@ -144,7 +144,9 @@ def second_order_survival(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataF
     curve = ecdf(CensoredData(uncensored=waited[came_back].to_numpy(), right=waited[~came_back].to_numpy())).sf
     table["survival"] = curve.evaluate(days)
     interval = curve.confidence_interval(confidence_level=0.95, method="log-log")
-    table["survival_low"] = interval.low.evaluate(days)
-    table["survival_high"] = interval.high.evaluate(days)
+    # before the first event there is no spread to estimate: the curve is 1 and so are its bounds
+    is_whole = table["survival"] == 1
+    table["survival_low"] = pd.Series(interval.low.evaluate(days)).mask(is_whole, 1.0)
+    table["survival_high"] = pd.Series(interval.high.evaluate(days)).mask(is_whole, 1.0)
     table["returned_share"] = 1 - table["survival"]
     return table
