@@ -190,6 +190,44 @@ def centred(terms: Sum, codes: Codes) -> Sum:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """The mean of several fitted models: of sums it is a sum again, and steadier than each."""
+
+    members: tuple[Fitted, ...]
+
+    def score(self, codes: Codes) -> Floats:
+        """Return log-odds of the label, shape (rows,)."""
+        result: Floats = np.mean([member.score(codes) for member in self.members], axis=0)
+        return result
+
+    def tabulate(self, codes: Codes) -> Sum:
+        """Return the mean of the members' effects."""
+        sums = [member.tabulate(codes) for member in self.members]
+        share = 1.0 / len(sums)
+        joint: dict[tuple[int, int], Floats] = {}
+        for terms in sums:
+            for pair in terms.pairs:
+                place = (pair.first, pair.second)
+                joint[place] = joint.get(place, np.zeros_like(pair.effects)) + share * pair.effects
+        singles = tuple(
+            share * np.sum(effects, axis=0) for effects in zip(*(terms.singles for terms in sums), strict=True)
+        )
+        pairs = tuple(Pair(*place, effects) for place, effects in sorted(joint.items(), key=lambda item: item[0]))
+        return centred(Sum(share * sum(terms.base for terms in sums), singles, pairs), codes)
+
+
+def mean_of(members: Sequence[tuple[Candidate, int | None]]) -> Candidate:
+    """Return the candidate that is the mean of others, each trained as long as was best for it."""
+
+    def fit(codings: Sequence[Coding], codes: Codes, is_positive: Flags, _: int | None) -> Mean:
+        return Mean(tuple(one.fit(codings, codes, is_positive, length) for one, length in members))
+
+    first = members[0][0]
+    trees = " and ".join(str(length) for _, length in members)
+    return Candidate(first.name, first.rank, f"mean of both, {trees} trees", fit)
+
+
+@dataclass(frozen=True)
 class Line:
     """A fitted logistic regression: the effect of every code."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from scoring.calibration import Calibration, calibrate
-from scoring.table.candidates import Candidate, candidates
+from scoring.table.candidates import Candidate, candidates, mean_of
 from scoring.table.coding import Coding, code_matrix, learn_codings
 from scoring.table.columns import Codes, Flags, Floats, Rows, Table
 from scoring.table.figures import Figure, choose_threshold, judge
@@ -213,6 +213,10 @@ class _Learning:
             best = int(losses.argmin())
             scores[place] = stages[best]
             lengths[place] = 10 * (best + 1) if candidate.is_staged else None
+        pairs = [place for place, candidate in enumerate(known) if candidate.rank == known[-1].rank]
+        scores[len(known)] = np.mean([scores[place] for place in pairs], axis=0)
+        lengths[len(known)] = None
+        known.append(mean_of([(known[place], lengths[place]) for place in pairs]))
         best_place = _earned(known, scores, labels, groups[rows])
         score = scores[best_place]
         calibration = calibrate(score, labels)

@@ -9,7 +9,7 @@ from test_table_duplicates import copies_of, table_of
 
 from demo.labelled import ELEVEN, make_labelled
 from scoring.calibration import calibrate
-from scoring.table.candidates import Boosting, Fitted, Logistic, candidates
+from scoring.table.candidates import Boosting, Fitted, Logistic, candidates, mean_of
 from scoring.table.coding import code_matrix, learn_codings
 from scoring.table.columns import Floats
 from scoring.table.figures import choose_threshold, judge
@@ -18,12 +18,14 @@ from scoring.table.leakage import try_each
 from scoring.table.model import TableModel
 
 
-@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("place", range(5))
 def test_a_candidate_is_exactly_the_sum_of_its_terms(place: int) -> None:
     table, is_positive = table_of(make_labelled(500, has_shifted_copies=False))
     codings = learn_codings(table)
     codes = code_matrix(codings, table)
-    fitted: Fitted = candidates(1, table.rows)[place].fit(codings, codes, is_positive, 25)
+    known = candidates(1, table.rows)
+    known.append(mean_of([(known[2], 25), (known[3], 15)]))
+    fitted: Fitted = known[place].fit(codings, codes, is_positive, 25)
     terms = fitted.tabulate(codes)
     assert terms.score(codes) == pytest.approx(fitted.score(codes), abs=1e-6)
     # of codes in combinations that were never seen, too
