@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long warehouse refresh status score demo superset stop api model bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh status backup restore score demo superset stop api model bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -56,6 +56,12 @@ refresh: $(VENV)/.installed ## take what is new in the raw folder, rebuild what 
 status: $(VENV)/.installed ## what is published, since when, and what went wrong last
 	@$(PIPELINE) -m pipeline status
 
+backup: $(VENV)/.installed ## copy landing, published builds, campaigns and the dashboards' metadata into one file, secrets into another (TO=folder)
+	@$(PIPELINE) -m pipeline backup --to "$(or $(TO),data/backups)"
+
+restore: $(VENV)/.installed ## put a backup back into empty folders (FROM=file)
+	@$(PIPELINE) -m pipeline restore --from "$(FROM)"
+
 score: $(VENV)/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline score
@@ -108,7 +114,7 @@ requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/warehouse-superset data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }

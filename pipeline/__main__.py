@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pipeline.base import paths
 from pipeline.base.console import say
@@ -82,6 +84,18 @@ def _status(_: argparse.Namespace) -> None:
         raise PipelineError(fault)
 
 
+def _backup(options: argparse.Namespace) -> None:
+    from pipeline.backup import backup
+
+    print(backup(Path(options.to)))
+
+
+def _restore(options: argparse.Namespace) -> None:
+    from pipeline.backup import restore
+
+    restore(Path(options.file))
+
+
 @dataclass(frozen=True)
 class Step:
     """One word of the command line.
@@ -107,11 +121,13 @@ class Step:
     is_exclusive: bool = False
 
 
-OPTIONS: dict[str, dict[str, str]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "--if-changed": {"action": "store_true", "help": "do nothing when the published build is up to date"},
     "--if-absent": {"action": "store_true", "help": "do nothing when any build is published"},
     "--no-wait": {"action": "store_true", "help": "give up when another run is at work (exit code 5)"},
     "--vars": {"metavar": "YAML", "help": "dbt variables, e.g. '{as_of_date: 2018-03-01}'"},
+    "--to": {"metavar": "FOLDER", "default": "data/backups", "help": "where backups are kept"},
+    "--from": {"metavar": "FILE", "dest": "file", "required": True, "help": "the backup"},
     "--no-score": {"action": "store_true", "help": "leave the churn scores empty"},
 }
 
@@ -132,6 +148,13 @@ STEPS = {
         ("--no-wait", "--vars", "--no-score"),
         is_exclusive=True,
     ),
+    "backup": Step(
+        "copy landing, published builds, campaigns and Superset's metadata; secrets apart",
+        _backup,
+        ("--to",),
+        is_recorded=False,
+    ),
+    "restore": Step("put a backup back into empty folders", _restore, ("--from",), is_recorded=False),
     "status": Step("what is published, since when, and what went wrong last", _status, is_recorded=False),
 }
 
@@ -149,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, step in STEPS.items():
         command = steps.add_parser(name, help=step.help)
         for option in step.options:
-            command.add_argument(option, **OPTIONS[option])  # type: ignore[arg-type]  # words of argparse
+            command.add_argument(option, **OPTIONS[option])
     return parser
 
 

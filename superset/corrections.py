@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-import logging
+import importlib
+from typing import Any
 
 import row_limits
+from flask import Flask, Response, request
 
 
-def install() -> None:
+def install(app: Flask) -> None:
     """Put all of them right in this process."""
     row_limits.install()
     _hide_addresses()
-    logging.getLogger("superset.views.error_handling").addFilter(_is_worth_a_line)
+    _refuse_unknown_languages(app)
+    app.before_request(_refuse_large_bodies)
 
 
 def _hide_addresses() -> None:
-    """Keep e-mail addresses out of the lists of owners, which everybody with an account may ask for."""
+    """Leave e-mail addresses out where owners are named: everybody with an account may ask for those."""
+    from superset.connectors.sqla.models import SqlaTable
     from superset.views.base_api import BaseSupersetModelRestApi
 
     BaseSupersetModelRestApi.extra_fields_rel_fields = {"owners": ["active"]}
+    for name in ("dashboards", "charts"):
+        api = importlib.import_module(f"superset.{name}.api")
+        view = getattr(api, f"{name[:-1].title()}RestApi")
+        lists = [value for key, value in vars(api).items() if key.endswith("_LIST_COLUMNS")]
+        for columns in (*lists, view.list_columns, view.list_select_columns):
+            columns[:] = [column for column in columns if column != "owners.email"]
+    for name in ("charts", "datasets"):
+        importlib.import_module(f"superset.{name}.schemas").UserSchema._declared_fields.pop("email", None)
+    everything = SqlaTable.owners_data.fget
+    SqlaTable.owners_data = property(
+        lambda table: [{key: value for key, value in one.items() if key != "email"} for one in everything(table)]
+    )
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Whether a fault is ours. An address that does not exist is a page of traceback, and anybody may ask for many."""
-    from werkzeug.exceptions import HTTPException
+def _refuse_unknown_languages(app: Flask) -> None:
+    """Answer 404 for a language that there is not: Superset fails, and logs it, for every visitor who asks."""
+    endpoint = "SupersetIndexView.patch_flask_locale"
+    view = app.view_functions[endpoint]
 
-    fault = record.exc_info[1] if record.exc_info else None
-    return not (isinstance(fault, HTTPException) and (fault.code or 500) < 500)
+    def choose(locale: str) -> Any:
+        return view(locale=locale) if locale in app.config["LANGUAGES"] else Response(status=404)
+
+    app.view_functions[endpoint] = choose
+
+
+def _refuse_large_bodies() -> Response | None:
+    """Answer 413 before anybody reads the body: views that catch every fault would call it one of their own."""
+    return Response(status=413) if (request.content_length or 0) > (request.max_content_length or 0) else None

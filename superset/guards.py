@@ -11,9 +11,10 @@ but reads comments differently than the database does. Three locks, each of whic
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 import duckdb
@@ -81,25 +82,50 @@ def refuse_expressions(query: dict[str, Any], columns: set[str], metrics: set[st
         refuse(NAMES_ONLY)
 
 
-def tables_in(sql: str) -> set[str]:
-    """Return the tables that a statement reads, as DuckDB writes their names."""
+@lru_cache(maxsize=2048)
+def tables_in(sql: str) -> frozenset[str]:
+    """Return the tables that a statement reads and the table functions it calls, from DuckDB's own tree of it.
+
+    Raises
+    ------
+    duckdb.Error
+        DuckDB cannot read the statement.
+    """
     if not hasattr(_parser, "connection"):
         _parser.connection = duckdb.connect(config={"enable_external_access": False})
-    found = _parser.connection.get_table_names(sql, qualified=True)
-    return {name.split(" AS ")[0] for name in found}
+    (text,) = _parser.connection.execute("select json_serialize_sql(?)", [sql]).fetchone()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise duckdb.ParserException(tree["error_message"])
+    found, named = set(), set()
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left += node
+        if not isinstance(node, dict):
+            continue
+        left += node.values()
+        if "cte_map" in node:
+            named |= {one["key"] for one in node["cte_map"]["map"]}
+        if node.get("type") == "TABLE_FUNCTION":
+            found.add(f"{node['function'].get('function_name')}()")
+        elif node.get("table_name") and node["type"] == "BASE_TABLE":
+            place = [node.get("catalog_name"), node.get("schema_name"), node["table_name"]]
+            found.add(".".join(part for part in place if part))
+    return frozenset(found - named)
 
 
-def own_tables(dataset: Any) -> set[str]:
+def own_tables(dataset: Any) -> frozenset[str]:
     """Return the tables that a dataset and its saved expressions read."""
-    quote = duckdb_quote
-    own = tables_in(dataset.sql or f"select 1 from {quote(dataset.schema)}.{quote(dataset.table_name)}")
+    own = tables_in(dataset.sql or f"select 1 from {in_quotes(dataset.schema)}.{in_quotes(dataset.table_name)}")
     for saved in [*dataset.columns, *dataset.metrics]:
         if saved.expression and "from" in saved.expression.lower():
             own |= tables_in(f"select {saved.expression}")
     return own
 
 
-def duckdb_quote(name: str) -> str:
+def in_quotes(name: str) -> str:
     """Return a name in quotes."""
     return '"' + name.replace('"', '""') + '"'
 
@@ -109,7 +135,7 @@ def refuse_tables(sql: str, dataset: Any) -> None:
     try:
         foreign = tables_in(sql) - own_tables(dataset)
     except duckdb.Error:
-        foreign = {"a statement that cannot be read"}
+        foreign = frozenset({"a statement that cannot be read"})
     if foreign:
         refuse(NAMES_ONLY)
 

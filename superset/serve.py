@@ -55,10 +55,12 @@ class Running:
 def _is_alive(home: Path) -> bool:
     """Whether any process of the server lives: master and workers hold a lock that they inherited."""
     try:
-        with (home / ALIVE_FILE).open("a") as handle:
+        with (home / ALIVE_FILE).open() as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except FileNotFoundError:
+        pass
     return False
 
 
@@ -182,6 +184,11 @@ def _start(wait_seconds: float) -> int:
         _say(f"the dashboards in {settings.home()} show another warehouse, {found.warehouse}:")
         _say("stop them first, or give this one a place of its own with SUPERSET_HOME")
         return 1
+    port = settings.port()
+    if (not found or found.port != port) and _port_taken(port):
+        _say(f"port {port} is taken by another program, or by another warehouse's dashboards: stop that, or choose")
+        _say("another port with SUPERSET_PORT")
+        return 1
     changed = bootstrap.run(before_replacing=_stop_for_change)
     found = running()
     code = bootstrap.code_digest()
@@ -194,11 +201,6 @@ def _start(wait_seconds: float) -> int:
         _announce(found.port)
         _say(f"  already running (process {found.process}{', dashboards brought up to date' if changed else ''})")
         return 0
-    port = settings.port()
-    if _port_taken(port):
-        _say(f"port {port} is taken by another program, or by another warehouse's dashboards: stop that, or choose")
-        _say("another port with SUPERSET_PORT")
-        return 1
     state.remove_old_requests(KEPT_REQUEST_DAYS)
     return _launch(port, code, wait_seconds)
 

@@ -47,7 +47,7 @@ class SecurityManager(SupersetSecurityManager):  # type: ignore[misc]  # Superse
         """Let cookies in only with the stamp that is good now."""
         manager = super().create_login_manager(app)
         manager.user_loader(self._load_user_of_cookie)
-        user_logged_in.connect(_put_stamp, app)
+        user_logged_in.connect(_put_stamp)
         return manager
 
     def create_jwt_manager(self, app: Any) -> Any:

@@ -68,7 +68,7 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:  # noqa: N802  (Superset's name for i
     """Put right before the first request: who may guess passwords, what may be asked, two first statements at once."""
     _limit_attempts(app)
     guards.install(app)
-    corrections.install()
+    corrections.install(app)
     # Celery binds its tasks at their first use; of two first statements at the same moment one finds them half bound.
     import superset.sql_lab  # noqa: F401
     from superset.extensions import celery_app
@@ -164,6 +164,7 @@ THEME_DEFAULT = palette.theme()
 THEME_DARK = None
 ENABLE_UI_THEME_ADMINISTRATION = False
 
-# Superset's own defaults for logging are kept; the server's log file is rotated by serve.py.
-LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "WARNING"
+# Superset's own defaults for logging are kept; the server's log file is rotated by serve.py. A warning is a page of
+# traceback for each address that does not exist: anybody could fill the disk by asking for some.
+LOG_LEVEL = os.environ.get("SUPERSET_LOG_LEVEL") or "ERROR"
 RATELIMIT_STORAGE_URI = REDIS_URL or "memory://"  # in memory each worker counts for itself

@@ -47,7 +47,7 @@ REFUSED = {"getenv", "write_log"}
 
 LEADING_COMMENT = re.compile(r"\A\s*(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/)\s*", re.DOTALL)
 EXPLAIN = re.compile(r"\A\s*explain\s+(?:analyze\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE)
-NAME = re.compile(r'\A"?([A-Za-z_][A-Za-z0-9_]*)"?')
+NAME = re.compile(r'\A(?:"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_]*))')
 PIVOT = re.compile(r"\A\s*(?:pivot|unpivot|with|from|select)\b", re.IGNORECASE)
 
 
@@ -90,10 +90,17 @@ def configuration() -> dict[str, Any]:
 
 @cache
 def refused_functions() -> frozenset[str]:
-    """Return the names of the functions that nobody may call."""
+    """Return the names of the functions that nobody may call.
+
+    Operators are among them: called by their names, ``"<="(1, 'x')``, they do not check the types they are given, and
+    break the database. Written between two values they do.
+    """
     with duckdb.connect() as connection:
         rows = connection.execute(
-            "select lower(function_name) from duckdb_functions() where function_type in ('table', 'table_macro')"
+            r"""
+            select lower(function_name) from duckdb_functions()
+            where function_type in ('table', 'table_macro') or not regexp_full_match(function_name, '\w+')
+            """
         ).fetchall()
     return frozenset({name for (name,) in rows} - HARMLESS | REFUSED)
 
@@ -116,8 +123,9 @@ def _refuse_functions(sql: str) -> None:
             continue
         # A token's text runs up to the next token: blanks and a comment may follow the name in it.
         name = NAME.match(word)
-        if name and following.startswith("(") and name.group(1).lower() in refused_functions():
-            raise RefusedStatementError(f"Permission Error: {name.group(1)}() is not available on this warehouse")
+        called = (name.group(1) or name.group(2)) if name and following.startswith("(") else ""
+        if called.lower() in refused_functions():
+            raise RefusedStatementError(f"Permission Error: {called}() is not available on this warehouse")
 
 
 def check(sql: str) -> None:
@@ -149,8 +157,12 @@ class GuardedConnection(ConnectionWrapper):  # type: ignore[misc]  # the engine 
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self.raw = keeper.open(self)
+        self.raw: duckdb.DuckDBPyConnection
+        self._enter()
+
+    def _enter(self) -> None:
         self.is_abandoned = False
+        self._keeper.let_in(self)
         super().__init__(self.raw)
 
     def cursor(self) -> GuardedCursor:
@@ -184,9 +196,7 @@ class GuardedConnection(ConnectionWrapper):  # type: ignore[misc]  # the engine 
         """Leave the broken database."""
         self.raw.close()
         self._keeper.renew()
-        self.is_abandoned = False
-        self.raw = self._keeper.open(self)
-        super().__init__(self.raw)
+        self._enter()
 
 
 class GuardedCursor(CursorWrapper):  # type: ignore[misc]  # the engine is untyped
@@ -264,22 +274,24 @@ class Keeper:
         """Open a guarded connection on the build that is published now."""
         return GuardedConnection(self)
 
-    def open(self, user: GuardedConnection | None = None) -> duckdb.DuckDBPyConnection:
-        """Open a bare connection on the build that is published now, for a guarded one or for a look at the file."""
+    def let_in(self, user: GuardedConnection) -> None:
+        """Give a connection its way to the build that is published now."""
         with self._lock:
-            path = self.file()
-            if self._connection is None or path != self._path:
-                previous = self._connection
-                self._connection = self._open(path)
-                self._path = path
-                if previous is not None:
-                    previous.close()
-            _seen.build = path.parent.name
-            if user is not None:
-                self._used.add(user)
-            # Not a cursor of the keeper: closing a connection closes its cursors, and those of the build before may
-            # be in the middle of a query.
-            return self._open(path)
+            user.raw = self._open_current()
+            self._used.add(user)
+
+    def _open_current(self) -> duckdb.DuckDBPyConnection:
+        path = self.file()
+        if self._connection is None or path != self._path:
+            previous = self._connection
+            self._connection = self._open(path)
+            self._path = path
+            if previous is not None:
+                previous.close()
+        _seen.build = path.parent.name
+        # Not a cursor of the keeper: closing a connection closes its cursors, and those of the build before may
+        # be in the middle of a query.
+        return self._open(path)
 
     def _open(self, path: Path) -> duckdb.DuckDBPyConnection:
         """Open a file. After a fatal error DuckDB hands out the broken database until all have left it."""
@@ -315,7 +327,8 @@ class Keeper:
             It cannot be read.
         """
         self.renew()
-        connection = self.open()
+        with self._lock:
+            connection = self._open_current()
         try:
             with bounds.watchdog.limit(connection):
                 connection.execute("from marts.build_info").fetchall()

@@ -73,7 +73,7 @@ def openable(folder: Path) -> Path:
         The place of the links belongs to somebody else.
     """
     text = str(folder)
-    if "#" not in text and text.isprintable() and text == os.fsencode(text).decode(errors="replace"):
+    if "#" not in text and text.isprintable() and is_utf8(text):
         return folder
     links = Path(tempfile.gettempdir()) / f"retention-warehouse-{os.getuid()}"
     links.mkdir(mode=0o700, exist_ok=True)
@@ -88,6 +88,11 @@ def openable(folder: Path) -> Path:
         part.symlink_to(folder, target_is_directory=True)
         part.replace(link)
     return link
+
+
+def is_utf8(name: str) -> bool:
+    """Tell whether a name is one that other programs can read: the disk allows any bytes."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in name)
 
 
 def make_private(folder: Path) -> None:

@@ -27,6 +27,10 @@ BYTES_PER_ORDER = 2_500
 # What a build file with ids as they are (macros/tables.sql) takes, 18 GB with ten million orders; the published file,
 # 8 GB; and what is spilled for a while, 36 GB with thirty million.
 DISK_PER_ORDER = 3_800
+# Address space, of which a limit may be set (ulimit -v): what loading and building reserve for libraries and threads
+# before they hold any row. With less, a thread that cannot be started leaves dbt waiting for it for ever.
+LEAST_TO_LOAD = 768 * 2**20
+LEAST_TO_BUILD = 3 * 2**30
 UNITS = {"MB": 2**20, "GB": 2**30}
 # where a container says how much of the machine is its own
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -46,6 +50,22 @@ def memory_limit() -> int:
             raise PipelineError(f"WAREHOUSE_MEMORY is {given!r}; it must be an amount such as 4GB or 800MB.")
         return int(float(found[1]) * UNITS[found[2].upper()])
     return max(LEAST, min(MOST, int(SHARE * machine_memory())))
+
+
+def refuse_tight_limit(least: int) -> None:
+    """Stop where the address space of this process is limited to less than a step needs.
+
+    Raises
+    ------
+    PipelineError
+        Names the limit and what it should be.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < least:
+        raise PipelineError(
+            f"The address space of this process is limited to {limit // 2**20:,} MB (ulimit -v), and this step needs "
+            f"{least // 2**20:,} MB. Raise the limit, or limit what the engine takes instead: WAREHOUSE_MEMORY=800MB."
+        )
 
 
 def models_at_once(orders: int) -> int:

@@ -14,6 +14,7 @@ from pipeline.base.console import say, step
 from pipeline.base.engine import on_spark
 from pipeline.base.errors import BuildError, DamagedBuildError
 from pipeline.base.outcome import stop_if_asked
+from pipeline.base.resources import LEAST_TO_BUILD, refuse_tight_limit
 from pipeline.base.sql import is_damage
 from pipeline.runs.history import note_results
 
@@ -33,6 +34,7 @@ class Dbt:
     """
 
     def __init__(self, variables: str | None = None, models_at_once: int | None = None) -> None:
+        refuse_tight_limit(LEAST_TO_BUILD)
         self._settings = [*QUIET, *(["--vars", variables] if variables else [])]
         if models_at_once is not None:
             self._settings += ["--threads", str(models_at_once)]

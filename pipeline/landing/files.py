@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.base.console import say
 from pipeline.base.errors import InputError
+from pipeline.base.paths import is_utf8
 from pipeline.landing.contract import TABLES, RawTable
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -72,6 +73,10 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
             "or run `make demo` for a generated shop."
         )
     present = sorted(entry.name for entry in source.iterdir() if not entry.name.startswith("."))
+    stems = tuple(table.stem for table in TABLES)
+    for name in present:
+        if name.startswith(stems) and not is_utf8(name):
+            raise InputError(f"{source} holds a file whose name is not UTF-8, {name!a}. Rename it.")
     used: set[str] = set()
     found: dict[str, list[Piece]] = {}
     missing: list[str] = []
@@ -91,7 +96,6 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
             f"{source} lacks {', '.join(missing)} (each as {', '.join(ENDINGS)}). "
             f"Found there: {', '.join(present) or 'nothing'}."
         )
-    stems = tuple(table.stem for table in TABLES)
     unused = [name for name in present if name not in used and name.startswith(stems)]
     if unused and not quiet:
         say(f"  NOT USED, as no table's files are named so: {', '.join(unused)} (see docs/runbook.md)")
@@ -104,6 +108,8 @@ def _names(source: Path, table: RawTable, present: list[str]) -> list[str]:
         place = source / name
         if name == table.stem and place.is_dir():
             inside = sorted(entry.name for entry in place.iterdir() if entry.is_file())
+            for strange in (entry for entry in inside if not is_utf8(entry)):
+                raise InputError(f"{place} holds a file whose name is not UTF-8, {strange!a}. Rename it.")
             names += [f"{name}/{entry}" for entry in inside if entry.endswith(ENDINGS) and not entry.startswith(".")]
         elif place.is_file() and name.endswith(ENDINGS):
             bare = _without_ending(name)

@@ -12,6 +12,7 @@ from pipeline.base import paths
 from pipeline.base.console import say, step
 from pipeline.base.files import read_record, write_record
 from pipeline.base.locking import exclusive
+from pipeline.base.resources import LEAST_TO_LOAD, refuse_tight_limit
 from pipeline.landing.contract import TABLES
 from pipeline.landing.files import Piece, find_pieces
 from pipeline.landing.parsing import CONTRACT, card_file, parsed, recalled, rejected_file, rows_file
@@ -33,6 +34,7 @@ def load() -> dict[str, Landed]:
     pipeline.base.errors.InputError
         A table's file or column is missing, or a file cannot be used at all.
     """
+    refuse_tight_limit(LEAST_TO_LOAD)
     landing = paths.landing_dir()
     with exclusive(paths.warehouse_dir()):
         landing.mkdir(exist_ok=True)

@@ -36,7 +36,7 @@ def emit(event: str, **details: Any) -> None:
         if file.exists() and file.stat().st_size > LARGEST_LOG:
             file.replace(file.with_suffix(".1.jsonl"))
         # one write of one line: lines of two processes do not mix
-        with file.open("a", encoding="utf-8") as stream:
+        with file.open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(text + "\n")
     except OSError as error:
         say(f"  the event log cannot be written ({error.strerror})")

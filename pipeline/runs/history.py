@@ -107,7 +107,9 @@ def recorded(step: str) -> Iterator[Run]:
         yield run
     except BaseException as error:
         run.status, run.exit_code = "failed", getattr(error, "exit_code", 1)
-        run.message = (str(error).strip() or type(error).__name__)[:2000]
+        # a name on the disk may be no text
+        words = str(error).encode(errors="backslashreplace").decode().strip()
+        run.message = (words or type(error).__name__)[:2000]
         run.is_worth_keeping = True
         # whoever stops a run by hand knows of it
         event = "stopped" if isinstance(error, StoppedByHand) else "failed"

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -131,7 +131,9 @@ def tables(warehouse: Path, schema: str) -> list[str]:
     return [str(name) for name in names["table_name"]]
 
 
-def run(raw: Path, warehouse: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    raw: Path, warehouse: Path, *arguments: str, program: Sequence[str] = ("-m", "pipeline")
+) -> subprocess.CompletedProcess[str]:
     """Run a step of the pipeline as a person would, and give back what it said."""
     environment = {
         **os.environ,
@@ -140,5 +142,5 @@ def run(raw: Path, warehouse: Path, *arguments: str) -> subprocess.CompletedProc
         "DBT_TARGET_PATH": str(warehouse / "dbt-target"),
         "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
     }
-    command = [sys.executable, "-m", "pipeline", *arguments]
+    command = [sys.executable, *program, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,11 @@ from recompute.shop import Recomputed
 from shop_cases import cells_shop, corner_shop, empty_shop, one_order_shop
 from superset_process import stop_servers
 from xdist.scheduler import LoadScopeScheduling
+
+# Ctrl-C is what some tests are about. A shell that starts this in the background of a script has it ignored, and so
+# would every process that a test starts.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The project's packages are tested from the source tree; nothing is installed.
 sys.path.insert(0, str(ROOT))

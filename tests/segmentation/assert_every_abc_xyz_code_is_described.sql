@@ -1,4 +1,4 @@
--- 12 codes of customers, 9 and `insufficient_history` of products: each described once, and no code that nothing can
+-- 15 codes of customers, 9 and `insufficient_history` of products: each described once, and no code that nothing can
 -- have.
 with descriptions as (
 
@@ -46,6 +46,13 @@ codes as (
 
     select
         'customer' as scope,
+        abc_class || '_two_purchases' as abc_xyz_segment
+    from abc
+
+    union all
+
+    select
+        'customer' as scope,
         abc_class || '_single_purchase' as abc_xyz_segment
     from abc
 
@@ -75,4 +82,4 @@ final as (
 
 )
 
-select * from final
+select * from final {{ unless_dry_run() }}

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 from builds import ROOT, published_file
 
+from pipeline.base import resources
 from pipeline.base.errors import PipelineError
 from pipeline.base.resources import DISK_PER_ORDER, LEAST, MOST, is_disk_scarce, memory_limit, models_at_once, restrain
 from pipeline.base.sql import literal
@@ -103,3 +104,33 @@ def presses(build_file: Path) -> set[str]:
                 " WHERE column_name IN ('order_id', 'customer_id') AND segment_type = 'VARCHAR'"
             ).fetchall()
         }
+
+
+TIGHT = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
+from pipeline.base.resources import LEAST_TO_BUILD, machine_memory, refuse_tight_limit
+assert machine_memory() <= int(sys.argv[1])
+try:
+    refuse_tight_limit(LEAST_TO_BUILD)
+except Exception as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("limit", "is_refused"), [(2 * 2**30, True), (4 * 2**30, False)])
+def test_a_limit_too_tight_to_build_in_is_said_instead_of_hanging(limit: int, is_refused: bool) -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-c", TIGHT, str(limit)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert ("ulimit -v" in outcome.stdout and "WAREHOUSE_MEMORY" in outcome.stdout) == is_refused
+
+
+def test_spark_keeps_to_the_limit_of_its_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(resources, "CONTAINER_LIMITS", (str(tmp_path / "memory.max"),))
+    (tmp_path / "memory.max").write_text("max")
+    whole = resources.machine_memory()
+    (tmp_path / "memory.max").write_text(str(whole // 4))
+    assert resources.machine_memory() == whole // 4
+    # the one place that says it; pipeline/build/spark.py once asked the machine itself
+    assert "SC_PHYS_PAGES" not in (ROOT / "pipeline" / "build" / "spark.py").read_text()

@@ -10,6 +10,15 @@ import pytest
 from builds import BAD_INPUT, FAILED, build_warehouse, published_file, query, run
 from shops import Shop
 
+# The pipeline with the rules of the settings taken out: dbt's own tests are the second lock.
+WITHOUT_RULES = """
+import sys
+from pipeline.base import settings
+settings.check_settings = lambda *_: None
+from pipeline.__main__ import main
+sys.exit(main())
+"""
+
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -91,8 +100,9 @@ def test_a_failed_run_leaves_the_published_warehouse_as_it_was(
         orders.unlink()
     # weights of more than one in all give scores beyond the best
     settings = ["--vars", "{rfm_weight_recency: 5}"] if fault == "failing test" else []
+    program = ("-c", WITHOUT_RULES) if fault == "failing test" else ("-m", "pipeline")
     before = (copy / "current").resolve(), published_file(copy).read_bytes()
-    outcome = run(broken, copy, "warehouse", "--no-score", *settings)
+    outcome = run(broken, copy, "warehouse", "--no-score", *settings, program=program)
     assert outcome.returncode == (BAD_INPUT if fault == "missing file" else FAILED), outcome.stderr
     assert ("olist_orders_dataset" if fault == "missing file" else "customer_rfm") in outcome.stderr
     assert "Traceback" not in outcome.stderr

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,8 @@ from builds import ROOT, build_warehouse, published_file, query, run
 from input_folder import small_shop
 
 from pipeline import __main__ as command
+from pipeline.base.errors import BuildError
+from pipeline.runs import events
 
 # Three in the normal run; the long run is KILLS=60.
 KILLS = int(os.environ.get("KILLS", "3"))
@@ -256,14 +259,91 @@ def test_the_warehouse_is_closed_to_others(raw: Path, tmp_path: Path) -> None:
 def test_a_query_stopped_by_hand_is_no_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def count(_: object) -> None:
+    def count(*_: object) -> None:
         duckdb.execute("SELECT count(*) FROM range(100000000) a, range(10000) b").fetchall()
 
-    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
-    monkeypatch.setattr(command, "_run", count)
-    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
-    assert command.main(["publish"]) == 130
+    stop_in_a_second()
+    assert stopped(count, tmp_path, monkeypatch) == 130
     told = capsys.readouterr().err
     assert "stopped by hand" in told and "fault" not in told
-    (record,) = (json.loads(file.read_text()) for file in (tmp_path / "warehouse" / "history").glob("*.json"))
+
+
+def ignore(*_: object) -> None:
+    with suppress(KeyboardInterrupt):
+        time.sleep(60)
+
+
+def make_a_failed_command_of_it(*_: object) -> None:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt as error:
+        raise BuildError("") from error
+
+
+def make_a_fault_of_it(*_: object) -> None:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        raise ValueError("no such connection") from None
+
+
+def wait_for_a_child(*_: object) -> None:
+    subprocess.run(["sleep", "60"], check=True)
+
+
+@pytest.mark.parametrize("at_work", [ignore, make_a_failed_command_of_it, make_a_fault_of_it, wait_for_a_child])
+def test_stopped_by_hand_is_what_it_is_whatever_was_at_work_makes_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    at_work: Callable[..., None],
+) -> None:
+    stop_in_a_second()
+    assert stopped(at_work, tmp_path, monkeypatch) == 130
+    assert "error: stopped by hand" in capsys.readouterr().err.splitlines()[-1]
+    # and the next run is not taken for it
+    monkeypatch.setattr(command, "_run", lambda *_: None)
+    assert command.main(["publish"]) == 0
+
+
+def stop_in_a_second() -> None:
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def stopped(at_work: Callable[..., None], folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a step that does this, and check its record: no alarm."""
+    monkeypatch.setenv("WAREHOUSE_DIR", str(folder / "warehouse"))
+    monkeypatch.setattr(command, "_run", at_work)
+    code = command.main(["publish"])
+    (record,) = (json.loads(file.read_text()) for file in (folder / "warehouse" / "history").glob("*.json"))
     assert (record["status"], record["exit_code"]) == ("failed", 130) and "stopped by hand" in record["message"]
+    log = (folder / "warehouse" / "logs" / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in log] == ["stopped"] and "stopped" not in events.TOLD
+    return code
+
+
+def test_dbt_stopped_by_hand_is_stopped_even_where_the_shell_had_it_ignored(
+    raw: Path, warehouse: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "raw"
+    shutil.copytree(raw, changed)
+    _send_again(changed, 1)
+    before = published(warehouse)
+    # as `make refresh &` in a script starts it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = start(changed, warehouse, "refresh", "--no-score")
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "facts from" in line:  # the next thing is dbt
+            break
+    time.sleep(3)
+    os.kill(process.pid, signal.SIGINT)
+    words = process.communicate()[1]
+    assert process.returncode == 130 and words.splitlines()[-1].startswith("error: stopped by hand"), words
+    assert "Traceback" not in words and "models and tests failed" not in words
+    assert published(warehouse) == before
+    assert '"failed"' not in (warehouse / "logs" / "events.jsonl").read_text()
+    assert run(changed, warehouse, "refresh", "--no-score").returncode == 0

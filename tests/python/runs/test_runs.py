@@ -116,7 +116,7 @@ def test_bad_input_is_recorded_and_a_deaf_webhook_fails_no_run(tmp_path: Path, m
 def test_settings_that_are_none_are_refused(tmp_path: Path) -> None:
     raw = small_shop().write(tmp_path / "raw")
     for settings, message in (
-        ("{max_quarantined_share: lots}", "must be a share"),
+        ("{max_quarantined_share: lots}", "must be a number from 0 up to 1"),
         ("{no_such_setting: 1}", "does not know"),
         ("[1, 2]", "no YAML mapping"),
         ("{a: ", "no YAML"),

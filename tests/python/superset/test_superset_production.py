@@ -5,17 +5,67 @@ Debian's own binaries, started on loopback in temporary folders by an ordinary u
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 import requests
 from services import find, nginx, postgresql, redis_server
-from superset_process import Person, Server, free_port, run_in_superset, superset_python
+from superset_process import Person, Server, free_port, run_in_superset, server_for, superset_python
 
 pytestmark = [pytest.mark.superset, pytest.mark.long]
 
 WORKERS = 3
+
+
+def drip(port: int, count: int, start: bytes, tls: bool) -> list[socket.socket]:
+    """Open connections that have sent the beginning of a request, and go on sending nothing."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opened = []
+    for _ in range(count):
+        line: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        if tls:
+            line = context.wrap_socket(line)
+        line.sendall(start)
+        opened.append(line)
+    return opened
+
+
+# Half of a header; a header whose body never comes.
+SLOW = [
+    b"GET /login/ HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+    b"POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 1000\r\n\r\nusername=",
+]
+
+
+@pytest.mark.parametrize("start", SLOW, ids=["header", "body"])
+def test_slow_connections_stop_nobody_behind_the_proxy(served_warehouse: Path, start: bytes) -> None:
+    server = server_for(served_warehouse)
+    threads = 2 * 8
+    with nginx(server.port) as (address, certificate):
+        slow = drip(int(address.rsplit(":", 1)[1]), 5 * threads, start, tls=True)
+        try:
+            asked = time.monotonic()
+            answer = requests.get(f"{address}/login/", verify=str(certificate), timeout=30)
+            assert answer.status_code == 200
+            assert time.monotonic() - asked < 9, "it waited until the slow ones were given up"
+        finally:
+            for line in slow:
+                line.close()
+
+
+def test_the_proxy_refuses_what_is_too_large(served_warehouse: Path) -> None:
+    server = server_for(served_warehouse)
+    with nginx(server.port) as (address, certificate):
+        body = requests.post(f"{address}/login/", data=b"x" * 11_000_000, verify=str(certificate), timeout=30)
+        assert body.status_code == 413
+        long = requests.get(f"{address}/login/?x={'y' * 20_000}", verify=str(certificate), timeout=30)
+        assert long.status_code == 414
 
 
 def test_the_production_setup_works_as_it_is_described(

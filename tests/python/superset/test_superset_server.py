@@ -46,6 +46,21 @@ def any_server(request: pytest.FixtureRequest) -> Server:
 # --- numbers
 
 
+def condition(expression: str, wanted: dict[str, Any]) -> str:
+    """Write a chart's condition on a column as SQL."""
+    if wanted["op"] in ("IS TRUE", "IS FALSE"):
+        return f"({expression}) is {wanted['op'].split()[1].lower()}"
+    values = wanted["val"] if isinstance(wanted["val"], list) else [wanted["val"]]
+    literals = ", ".join(str(value) if isinstance(value, int | float) else quoted(value) for value in values)
+    assert wanted["op"] in ("IN", ">=", "<=", ">", "LIKE")
+    return f"({expression}) {wanted['op']} " + (f"({literals})" if wanted["op"] == "IN" else literals)
+
+
+def quoted(value: str) -> str:
+    """Return a text as a literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def expected_rows(dataset: dict[str, Any], query: dict[str, Any], warehouse: Path) -> list[tuple[Any, ...]]:
     """Answer a chart's question with SQL of our own on the published file: its metrics, group by group."""
     columns = {one["column_name"]: one["expression"] or f'"{one["column_name"]}"' for one in dataset["columns"]}
@@ -57,11 +72,7 @@ def expected_rows(dataset: dict[str, Any], query: dict[str, Any], warehouse: Pat
         groups.append(f"date_trunc('month', {expression})" if grain == "P1M" else f"({expression})")
         assert grain in (None, "P1M")
     conditions = [query["extras"]["where"]] if query["extras"]["where"] else []
-    for one in query["filters"]:
-        if one["op"] == "IS TRUE":
-            conditions.append(f"({columns[one['col']]})")
-        else:
-            assert (one["op"], one["val"]) == ("TEMPORAL_RANGE", "No filter")
+    conditions += [condition(columns[one["col"]], one) for one in query["filters"] if one.get("val") != "No filter"]
     shown = [metrics[name] for name in query["metrics"]]
     where = f" where {' and '.join(conditions)}" if conditions else ""
     grouped = f" group by {', '.join(groups)}" if groups and shown else ""
@@ -136,8 +147,7 @@ def agrees_when_narrowed(
     answer = server.person("Admin").post("/api/v1/chart/data", json=request)
     assert answer.status_code == 200, answer.text[:500]
     data = answer.json()["result"][0]["data"]
-    literal = "'" + str(value).replace("'", "''") + "'"
-    where = f"({expression_of(dataset, column)}) = {literal}"
+    where = f"({expression_of(dataset, column)}) = {quoted(str(value))}"
     before = query["extras"]["where"]
     asked = {**query, "extras": {"where": f"{before} and {where}" if before else where}}
     own = expected_rows(dataset, asked, server.warehouse)
