@@ -47,6 +47,8 @@ def main() -> None:
         *("--worker-tmp-dir", "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"),  # noqa: S108 - memory, not a disk
         *("--chdir", _needed("SUPERSET_HOME")),
         *("--log-level", "warning"),
+        # what a worker may take of memory and time
+        *("--config", str(ROOM / "bounds.py")),
     ]
     os.execve(sys.executable, command, environment)  # noqa: S606 - no shell is wanted
 
