@@ -43,7 +43,7 @@ up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there i
 test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
 	@.venv/bin/python -m pytest $(PYTEST) -m "not long"
 
-test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed ## what takes longer than a person waits: Spark, kills by the dozen, months of real files
+test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed .venv-airflow/.installed ## what takes longer than a person waits: Spark, kills by the dozen, months of real files, containers, Airflow, an upgrade
 	@.venv/bin/python -m pytest $(PYTEST) -m long
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
@@ -114,7 +114,7 @@ requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/warehouse-superset data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }

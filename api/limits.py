@@ -6,7 +6,7 @@ import math
 import threading
 import time
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, Said, render
@@ -73,7 +73,11 @@ class BodyLimit:
         if announced.isdigit() and int(announced) > self.most:
             await self._refuse(scope, receive, send)
             return
-        await self.app(scope, counted, noted)
+        try:
+            await self.app(scope, counted, noted)
+        except ClientDisconnect:
+            if received <= self.most:
+                raise
         if received > self.most and not is_answered:
             await self._refuse(scope, receive, send)
 

@@ -104,6 +104,9 @@ def order_table(landing: Path) -> pd.DataFrame:
     valid = orders.loc[orders["is_valid_order"], ["customer_id", "purchased_at", "order_id"]]
     valid = valid.sort_values(["purchased_at", "order_id"])
     orders["customer_order_number"] = valid.groupby("customer_id", sort=False).cumcount() + 1
+    # the first order of each day opens a shopping occasion
+    valid["opens"] = ~valid.assign(day=valid["purchased_at"].dt.normalize()).duplicated(["customer_id", "day"])
+    orders["customer_occasion_number"] = valid.groupby("customer_id", sort=False)["opens"].cumsum()
     return orders
 
 
@@ -165,7 +168,8 @@ def rfm_table(orders: pd.DataFrame) -> pd.DataFrame:
         valid.groupby("customer_id", sort=False)
         .agg(
             last_valid_order_date=("order_date", "max"),
-            frequency=("order_date", "size"),
+            frequency=("order_date", "nunique"),
+            order_count=("order_date", "size"),
             monetary=("payment_value", "sum"),
         )
         .reset_index()
@@ -177,16 +181,8 @@ def rfm_table(orders: pd.DataFrame) -> pd.DataFrame:
     people["monetary_score"] = fifths(people["monetary"])
     tenths = 5 * people["recency_score"] + 3 * people["frequency_score"] + 2 * people["monetary_score"]
     people["rfm_weighted_score"] = tenths / 10
-    count = len(people)
-    at_most, below = tenths.rank(method="max"), tenths.rank(method="min") - 1
-    tiers = [4 * at_most <= count, 4 * below >= 3 * (count - 1) if count > 1 else at_most < 0]
-    people["churn_risk_tier"] = np.select(tiers, ["high", "low"], "medium")
     cells = pd.read_csv(SEEDS / "rfm_segments.csv", dtype={"rfm_cell": str})
-    return people.merge(
-        cells[["recency_score", "frequency_score", "monetary_score", "rfm_cell", "rfm_segment", "loyalty_group"]],
-        on=["recency_score", "frequency_score", "monetary_score"],
-        how="left",
-    )
+    return people.merge(cells, on=["recency_score", "frequency_score", "monetary_score"], how="left")
 
 
 def fifths(values: pd.Series) -> pd.Series:
@@ -199,7 +195,8 @@ def abc_table(rfm: pd.DataFrame) -> pd.DataFrame:
     ranked = rfm[["customer_id", "monetary"]].rename(columns={"monetary": "revenue"})
     ranked = ranked.sort_values(["revenue", "customer_id"], ascending=[False, True])
     total = int(ranked["revenue"].sum())
-    before = ranked["revenue"].cumsum() - ranked["revenue"]
+    # equal customers share a class: none of them is before the other
+    before = (ranked["revenue"].cumsum() - ranked["revenue"]).groupby(ranked["revenue"], sort=False).transform("first")
     ranked["cumulative_share_before"] = (before / total).round(9) if total else np.nan
     classes = [ranked["revenue"] == 0, 100 * before < 80 * total, 100 * before < 95 * total]
     ranked["abc_class"] = np.select(classes, ["C", "A", "B"], "C")
@@ -208,10 +205,13 @@ def abc_table(rfm: pd.DataFrame) -> pd.DataFrame:
 
 def xyz_table(orders: pd.DataFrame) -> pd.DataFrame:
     """One row per person: how even the payments of the orders are."""
-    valid = orders.loc[orders["is_valid_order"], ["customer_id", "payment_value"]]
+    valid = orders.loc[orders["is_valid_order"], ["customer_id", "order_date", "payment_value"]]
     valid = valid.assign(square=valid["payment_value"].astype(float) ** 2)
     people = valid.groupby("customer_id", sort=False).agg(
-        valid_order_count=("payment_value", "size"), total=("payment_value", "sum"), squares=("square", "sum")
+        valid_order_count=("payment_value", "size"),
+        occasion_count=("order_date", "nunique"),
+        total=("payment_value", "sum"),
+        squares=("square", "sum"),
     )
     count, total = people["valid_order_count"], people["total"].astype(float)
     spread = (count * people["squares"] - total**2).clip(lower=0)
@@ -219,8 +219,9 @@ def xyz_table(orders: pd.DataFrame) -> pd.DataFrame:
     variation = (np.sqrt(count * spread / (count - 1).where(possible)) / total.where(possible)).round(9)
     people["mean_order_value"] = (total / count / 100).round(9)
     people["order_value_cv"] = variation
-    classes = [count < 2, variation <= 0.10, variation <= 0.25]
-    people["xyz_class"] = np.select(classes, ["single_purchase", "X", "Y"], "Z")
+    occasions = people["occasion_count"]
+    classes = [occasions < 2, occasions == 2, variation <= 0.10, variation <= 0.25]
+    people["xyz_class"] = np.select(classes, ["single_purchase", "two_purchases", "X", "Y"], "Z")
     return people.drop(columns=["total", "squares"]).reset_index()
 
 

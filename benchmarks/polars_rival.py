@@ -83,7 +83,11 @@ def order_table(landing: Path) -> pl.LazyFrame:
     numbers = (
         orders.filter("is_valid_order")
         .sort("purchased_at", "order_id")
-        .select("order_id", customer_order_number=pl.int_range(1, pl.len() + 1).over("customer_id"))
+        .select(
+            "order_id",
+            customer_order_number=pl.int_range(1, pl.len() + 1).over("customer_id"),
+            customer_occasion_number=col("purchased_at").dt.date().rank("dense").over("customer_id"),
+        )
     )
     zero = ["item_count", "seller_count", "payment_count", "review_count"]
     zero += ["item_value", "freight_value", "payment_value"]
@@ -164,7 +168,8 @@ def rfm_table(orders: pl.LazyFrame) -> pl.LazyFrame:
         .group_by("customer_id")
         .agg(
             last_valid_order_date=col("order_date").max(),
-            frequency=pl.len().cast(pl.Int64),
+            frequency=col("order_date").n_unique().cast(pl.Int64),
+            order_count=pl.len().cast(pl.Int64),
             monetary=col("payment_value").sum(),
         )
         .with_columns(recency_days=(pl.lit(as_of) - col("last_valid_order_date")).dt.total_days())
@@ -176,19 +181,9 @@ def rfm_table(orders: pl.LazyFrame) -> pl.LazyFrame:
             monetary_score=fifths("monetary"),
         )
         .with_columns(tenths=tenths)
-        .with_columns(
-            rfm_weighted_score=col("tenths") / 10,
-            churn_risk_tier=pl.when(4 * col("tenths").rank("max").cast(pl.Int64) <= pl.len().cast(pl.Int64))
-            .then(pl.lit("high"))
-            .when(
-                (pl.len() > 1)
-                & (4 * (col("tenths").rank("min").cast(pl.Int64) - 1) >= 3 * (pl.len().cast(pl.Int64) - 1))
-            )
-            .then(pl.lit("low"))
-            .otherwise(pl.lit("medium")),
-        )
+        .with_columns(rfm_weighted_score=col("tenths") / 10)
         .drop("tenths")
-        .join(cells.select(*scores, "rfm_cell", "rfm_segment", "loyalty_group"), on=scores, how="left")
+        .join(cells, on=scores, how="left")
     )
 
 
@@ -204,7 +199,8 @@ def abc_table(rfm: pl.LazyFrame) -> pl.LazyFrame:
     return (
         rfm.select("customer_id", revenue="monetary")
         .sort("revenue", "customer_id", descending=[True, False])
-        .with_columns(before=col("revenue").cum_sum() - col("revenue"))
+        # equal customers share a class: none of them is before the other
+        .with_columns(before=(col("revenue").cum_sum() - col("revenue")).min().over("revenue"))
         .select(
             "customer_id",
             "revenue",
@@ -229,6 +225,7 @@ def xyz_table(orders: pl.LazyFrame) -> pl.LazyFrame:
         .group_by("customer_id")
         .agg(
             valid_order_count=pl.len(),
+            occasion_count=col("order_date").n_unique(),
             total=col("payment_value").sum(),
             squares=(col("payment_value").cast(pl.Float64) ** 2).sum(),
         )
@@ -239,8 +236,10 @@ def xyz_table(orders: pl.LazyFrame) -> pl.LazyFrame:
             .round(9),
         )
         .with_columns(
-            xyz_class=pl.when(col("valid_order_count") < 2)
+            xyz_class=pl.when(col("occasion_count") < 2)
             .then(pl.lit("single_purchase"))
+            .when(col("occasion_count") == 2)
+            .then(pl.lit("two_purchases"))
             .when(col("order_value_cv") <= 0.10)
             .then(pl.lit("X"))
             .when(col("order_value_cv") <= 0.25)

@@ -10,7 +10,7 @@ Only :mod:`scipy.special` is imported: :mod:`scipy.stats`, with which the tests 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,10 @@ Labels = npt.NDArray[Any]
 MIN_UNITS = 30
 MIN_GROUP = 5
 MIN_EXPECTED = 5.0
-MIN_MONTHS = 12
-TWO_YEARS = 24
 ALPHA = 0.05
+MAX_STEPS, CONVERGED, STEEPEST = 50, 1e-10, 30.0
+QUARTERS_APART = 0.75
+"""Distance of the middles of the lowest and the highest quarter, in ranks from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,6 @@ class Result:
         Two-sided, unadjusted.
     effect_size, effect_low, effect_high
         Effect and the bounds of its 95 % interval, in the unit the function names.
-    is_conclusive
-        False when the design cannot carry a verdict however small the p-value is.
 
     The numbers but `n` are None when there is too little data to test.
     """
@@ -54,7 +53,6 @@ class Result:
     effect_size: float | None = None
     effect_low: float | None = None
     effect_high: float | None = None
-    is_conclusive: bool = True
 
 
 @dataclass(frozen=True)
@@ -255,14 +253,10 @@ def kruskal_wallis(groups: Labels, y: Floats, units: Floats, min_group: int = MI
     """
     table = _crosstab(groups, y, units)
     kept = table.counts[table.group_sizes >= min_group]
-    kept = kept[:, kept.sum(axis=0) > 0]
-    return _kruskal_wallis(_Table(kept, table.values[:0]), MIN_UNITS)
-
-
-def _kruskal_wallis(table: _Table, min_units: int) -> Result:
+    table = _Table(kept[:, kept.sum(axis=0) > 0], table.values[:0])
     n = int(table.counts.sum())
     k, distinct = table.counts.shape
-    if n < min_units or k < 2 or distinct < 2:
+    if n < MIN_UNITS or k < 2 or distinct < 2:
         return Result(n)
     ranks = _mid_ranks(table.ties) - (n + 1) / 2
     sizes = table.group_sizes
@@ -283,28 +277,40 @@ def _kruskal_wallis(table: _Table, min_units: int) -> Result:
 
 
 def independence(x: Floats, y: Floats, units: Floats) -> Result:
-    """Chi-square test of independence of two classifications.
+    """Chi-square test of whether the share of units with ``y = 1`` depends on their class.
 
     Parameters
     ----------
-    x, y
-        Classes, shape (pairs,).
+    x
+        Class, shape (pairs,).
+    y
+        Outcome, 1 or 0, shape (pairs,).
     units
         Number of units with each pair, shape (pairs,).
 
     Returns
     -------
     Result
-        Effect: Cramer's V less its expectation under independence, ``sqrt((chi2 - df) / (n m))`` with m the smaller
-        dimension less one, 0 at least; interval from the noncentrality. No result when a cell expects under five units.
+        Effect, a ratio: one plus the typical distance of a class's share from the overall share, relative to that
+        share and less what chance puts there, ``1 + sqrt(max(0, chi2 - df) / n (1 - p) / p)``; 1 = no difference.
+        Interval from the noncentrality. No result when a cell expects under five units.
     """
     counts = _crosstab(x, y, units).counts
     n = int(units.sum())
-    if n < MIN_UNITS or min(counts.shape) < 2:
+    if n < MIN_UNITS or counts.shape[0] < 2 or counts.shape[1] != 2:
         return Result(n)
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
-    smaller = min(counts.shape) - 1
-    return _chi_square(counts, expected, (counts.shape[0] - 1) * (counts.shape[1] - 1), n, smaller)
+    outcomes = counts.sum(axis=0)
+    expected = np.outer(counts.sum(axis=1), outcomes) / n
+    result = _chi_square(counts, expected, counts.shape[0] - 1, n)
+    if result.effect_size is None or result.effect_low is None or result.effect_high is None:
+        return result
+    scale = float(np.sqrt(outcomes[0] / outcomes[1]))
+    return replace(
+        result,
+        effect_size=1 + result.effect_size * scale,
+        effect_low=1 + result.effect_low * scale,
+        effect_high=1 + result.effect_high * scale,
+    )
 
 
 def goodness_of_fit(exposure: Floats, units: Floats) -> Result:
@@ -328,10 +334,10 @@ def goodness_of_fit(exposure: Floats, units: Floats) -> Result:
     n = int(units.sum())
     if n < MIN_UNITS or units.size < 2:
         return Result(n)
-    return _chi_square(units, exposure / exposure.sum() * n, units.size - 1, n, 1)
+    return _chi_square(units, exposure / exposure.sum() * n, units.size - 1, n)
 
 
-def _chi_square(counts: Floats, expected: Floats, degrees: int, n: int, scale: int) -> Result:
+def _chi_square(counts: Floats, expected: Floats, degrees: int, n: int) -> Result:
     if expected.min() < MIN_EXPECTED:
         return Result(n)
     statistic = float(((counts - expected) ** 2 / expected).sum())
@@ -340,13 +346,13 @@ def _chi_square(counts: Floats, expected: Floats, degrees: int, n: int, scale: i
         n,
         statistic,
         float(special.chdtrc(degrees, statistic)),
-        float(np.sqrt(max(0.0, statistic - degrees) / (n * scale))),
-        float(np.sqrt(low / (n * scale))),
-        float(np.sqrt(high / (n * scale))),
+        float(np.sqrt(max(0.0, statistic - degrees) / n)),
+        float(np.sqrt(low / n)),
+        float(np.sqrt(high / n)),
     )
 
 
-def risk_difference(x: Floats, y: Floats, units: Floats) -> Result:
+def risk_ratio(x: Floats, y: Floats, units: Floats) -> Result:
     """Compare the share of units with ``y = 1`` between those with ``x = 1`` and those with ``x = 0``.
 
     Parameters
@@ -359,8 +365,9 @@ def risk_difference(x: Floats, y: Floats, units: Floats) -> Result:
     Returns
     -------
     Result
-        Effect: share in group 1 less share in group 0. p from the chi-square without continuity correction; interval
-        of Newcombe (1998), method 10. No result when a cell expects under five units.
+        Effect: share in group 1 over share in group 0. p from the chi-square without continuity correction; interval
+        of Katz and others (1978), normal on the logarithm. No result when a cell expects under five units or the
+        outcome is missing from a group.
     """
     counts = _crosstab(x, y, units).counts
     n = int(units.sum())
@@ -368,28 +375,117 @@ def risk_difference(x: Floats, y: Floats, units: Floats) -> Result:
         return Result(n)
     sizes, outcomes = counts.sum(axis=1), counts.sum(axis=0)
     expected = np.outer(sizes, outcomes) / n
-    if expected.min() < MIN_EXPECTED:
+    if expected.min() < MIN_EXPECTED or counts[:, 1].min() == 0:
         return Result(n)
     statistic = float(((counts - expected) ** 2 / expected).sum())
-    shares = counts[:, 1] / sizes
-    low, high = _wilson(shares, sizes)
-    difference = float(shares[1] - shares[0])
+    ratio = float(counts[1, 1] / sizes[1] / (counts[0, 1] / sizes[0]))
+    half_width = _normal_quantile() * np.sqrt(float((1 / counts[:, 1] - 1 / sizes).sum()))
     return Result(
         n,
         statistic,
         float(special.chdtrc(1, statistic)),
-        difference,
-        difference - float(np.hypot(shares[1] - low[1], high[0] - shares[0])),
-        difference + float(np.hypot(high[1] - shares[1], shares[0] - low[0])),
+        ratio,
+        float(ratio * np.exp(-half_width)),
+        float(ratio * np.exp(half_width)),
     )
 
 
-def _wilson(shares: Floats, sizes: Floats) -> tuple[Floats, Floats]:
-    """95 % Wilson intervals of proportions."""
-    z = _normal_quantile()
-    centre = (shares + z**2 / (2 * sizes)) / (1 + z**2 / sizes)
-    half_width = z * np.sqrt(shares * (1 - shares) / sizes + z**2 / (4 * sizes**2)) / (1 + z**2 / sizes)
-    return centre - half_width, centre + half_width
+def rate_trend(x: Floats, y: Floats, units: Floats) -> Result:
+    """Share of units with ``y = 1`` along the ranks of a measure.
+
+    Parameters
+    ----------
+    x
+        Measure, shape (pairs,).
+    y
+        Outcome, 1 or 0, shape (pairs,).
+    units
+        Number of units with each pair, shape (pairs,).
+
+    Returns
+    -------
+    Result
+        Effect: ratio of the share in the middle of the lowest quarter to that in the middle of the highest, on the line
+        ``log share = a + b rank`` with mid-ranks from 0 to 1. Statistic: z of b with a robust error, as a share is no
+        Poisson count (Zou 2004, modified Poisson regression). No result with under five units of either outcome, or where all that have it lie at one end.
+    """
+    x, y, units = _sorted_pairs(x, y, units)
+    n = int(units.sum())
+    distinct, codes = np.unique(x, return_inverse=True)
+    positive = float((units * y).sum())
+    if n < MIN_UNITS or distinct.size < 2 or min(positive, n - positive) < MIN_EXPECTED:
+        return Result(n)
+    counts = np.zeros(distinct.size)
+    np.add.at(counts, codes, units)
+    rank = ((_mid_ranks(counts) - 0.5) / n)[codes]
+    design = np.column_stack([np.ones_like(rank), rank])
+    line = np.array([np.log(positive / n), 0.0])
+    for _ in range(MAX_STEPS):
+        share = np.exp(design @ line)
+        information = (design.T * (units * share)) @ design
+        step = np.linalg.solve(information, design.T @ (units * (y - share)))
+        line = line + step
+        if np.abs(line).max() > STEEPEST:
+            # whoever has the outcome lies at one end: no line is steep enough
+            return Result(n)
+        if np.abs(step).max() < CONVERGED:
+            break
+    else:
+        return Result(n)
+    share = np.exp(design @ line)
+    inverse = np.linalg.inv((design.T * (units * share)) @ design)
+    spread = inverse @ ((design.T * (units * (y - share) ** 2)) @ design) @ inverse
+    error = float(np.sqrt(spread[1, 1]))
+    z = float(line[1]) / error
+    low, high = (-QUARTERS_APART * (line[1] + side * _normal_quantile() * error) for side in (1, -1))
+    return Result(
+        n,
+        z,
+        _two_sided_normal(z),
+        float(np.exp(-QUARTERS_APART * line[1])),
+        float(np.exp(low)),
+        float(np.exp(high)),
+    )
+
+
+def ratio_of_means(x: Floats, y: Floats, units: Floats) -> Result:
+    """Compare the mean of a positive measure between the units with ``x = 1`` and those with ``x = 0``, as a ratio.
+
+    Parameters
+    ----------
+    x
+        Group, 1 or 0, shape (pairs,).
+    y
+        Measure, zero at least, shape (pairs,).
+    units
+        Number of units with each pair, shape (pairs,).
+
+    Returns
+    -------
+    Result
+        Effect: mean of group 1 over mean of group 0. Statistic and p are Welch's for the difference; the interval is
+        Welch's too, on the logarithm by the delta method.
+    """
+    difference = mean_difference(x, y, units)
+    if difference.effect_size is None:
+        return Result(difference.n)
+    table = _crosstab(x, y, units)
+    sizes = table.group_sizes
+    means = (table.counts * table.values).sum(axis=1) / sizes
+    if means.min() <= 0:
+        return Result(difference.n)
+    squares = (table.counts * (table.values[None, :] - means[:, None]) ** 2).sum(axis=1)
+    variances = squares / (sizes - 1) / sizes / means**2
+    total = float(variances.sum())
+    degrees = total**2 / float((variances**2 / (sizes - 1)).sum())
+    half_width = float(special.stdtrit(degrees, 1 - ALPHA / 2)) * np.sqrt(total)
+    ratio = float(means[1] / means[0])
+    return replace(
+        difference,
+        effect_size=ratio,
+        effect_low=float(ratio * np.exp(-half_width)),
+        effect_high=float(ratio * np.exp(half_width)),
+    )
 
 
 def mean_difference(x: Floats, y: Floats, units: Floats) -> Result:
@@ -466,48 +562,6 @@ def linear_trend(x: Floats, y: Floats, units: Floats) -> Result:
     half_width = float(special.stdtrit(n - 2, 1 - ALPHA / 2)) * error
     t = slope / error
     return Result(n, float(t), _two_sided_t(t, n - 2), slope, float(slope - half_width), float(slope + half_width))
-
-
-def seasonality(month: Floats, season: Labels, rate: Floats) -> Result:
-    """Compare monthly rates between seasons, after growth is taken out.
-
-    Parameters
-    ----------
-    month
-        Running number of the month, shape (months,).
-    season
-        Its season, shape (months,).
-    rate
-        Positive rate in that month, such as orders per day, shape (months,).
-
-    Returns
-    -------
-    Result
-        Kruskal-Wallis test over the residuals of the logarithm of the rate from a straight line in time; effect as in
-        :func:`kruskal_wallis`. Under 24 months some calendar month has been seen once only, a season cannot be told
-        from what else happened then, and the result is not conclusive. Under 12 there is none.
-    """
-    order = np.argsort(month, kind="stable")
-    month, season, rate = month[order], season[order], rate[order]
-    n = int(month.size)
-    _, seasons = np.unique(season, return_counts=True)
-    if n < MIN_MONTHS or seasons.size < 2 or seasons.min() < 2 or rate.min() <= 0:
-        return Result(n)
-    logarithm = np.log(rate)
-    centred = month - month.mean()
-    slope = float((centred * logarithm).sum()) / float((centred**2).sum())
-    # Rounded, so that equal residuals tie although their last bits differ.
-    residual = np.round(logarithm - logarithm.mean() - slope * centred, 9)
-    result = _kruskal_wallis(_crosstab(season, residual, np.ones(n)), MIN_MONTHS)
-    return Result(
-        result.n,
-        result.statistic,
-        result.p_value,
-        result.effect_size,
-        result.effect_low,
-        result.effect_high,
-        is_conclusive=n >= TWO_YEARS,
-    )
 
 
 def adjust(p_values: Floats) -> Floats:

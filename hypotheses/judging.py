@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ SUPPORTED = "supported"
 NEGLIGIBLE = "negligible"
 REJECTED = "rejected"
 INCONCLUSIVE = "inconclusive"
+AT_THRESHOLD = "at_threshold"
 
 # Stricter than .05, for claims are judged again after every build: of a hundred verdicts that speak for or against one,
 # chance may make one.
@@ -31,7 +33,8 @@ class Hypothesis:
     test
         A key of :data:`TESTS`.
     smallest_effect
-        Smallest effect that would matter to the business, positive, in the unit of the test's effect.
+        Smallest effect that would matter to the business, positive, in the unit of the test's effect; above 1 for
+        ratios.
     direction
         `positive`, `negative`, or `different` for effects that have no sign.
     """
@@ -68,12 +71,16 @@ TESTS: Mapping[str, Callable[[Counts], Result]] = {
     "kruskal_wallis": lambda counts: statistics.kruskal_wallis(counts.label, counts.y, counts.units),
     "independence": lambda counts: statistics.independence(counts.x, counts.y, counts.units),
     "goodness_of_fit": lambda counts: statistics.goodness_of_fit(counts.y, counts.units),
-    "risk_difference": lambda counts: statistics.risk_difference(counts.x, counts.y, counts.units),
+    "risk_ratio": lambda counts: statistics.risk_ratio(counts.x, counts.y, counts.units),
+    "rate_trend": lambda counts: statistics.rate_trend(counts.x, counts.y, counts.units),
+    "ratio_of_means": lambda counts: statistics.ratio_of_means(counts.x, counts.y, counts.units),
     "mean_difference": lambda counts: statistics.mean_difference(counts.x, counts.y, counts.units),
     "linear_trend": lambda counts: statistics.linear_trend(counts.x, counts.y, counts.units),
-    "seasonality": lambda counts: statistics.seasonality(counts.x, counts.label, counts.y),
 }
 """Name of a test in the seed, and what it does with the counts."""
+
+RATIOS = frozenset({"risk_ratio", "rate_trend", "ratio_of_means", "independence"})
+"""Tests whose effect is a ratio: 1 is no effect, and 0.8 is as far from it as 1.25."""
 
 
 def verdict(hypothesis: Hypothesis, result: Result, p_value_adjusted: float | None) -> str:
@@ -93,21 +100,26 @@ def verdict(hypothesis: Hypothesis, result: Result, p_value_adjusted: float | No
     str
         `supported` when the adjusted p is under .01 and the whole interval lies at or beyond the smallest effect of
         interest, in the direction of the claim; `rejected` when the same holds in the other direction; `negligible`
-        when the whole interval lies within the smallest effect on both sides; else `inconclusive`. An effect without
-        sign cannot be rejected, only be negligible.
+        when the whole interval lies within the smallest effect on both sides; `at_threshold` when the interval is
+        narrower than the smallest effect and lies across it: the effect is known, and just about large enough to
+        matter; else `inconclusive`. Ratios are judged by their logarithms. An effect without sign cannot be rejected,
+        only be negligible.
     """
-    low, high = result.effect_low, result.effect_high
-    if low is None or high is None or p_value_adjusted is None or not result.is_conclusive:
+    low, high, smallest = result.effect_low, result.effect_high, hypothesis.smallest_effect
+    if low is None or high is None or p_value_adjusted is None:
         return INCONCLUSIVE
+    if hypothesis.test in RATIOS:
+        low, high, smallest = math.log(low), math.log(high), math.log(smallest)
     if hypothesis.direction == "negative":
         low, high = -high, -low
-    smallest = hypothesis.smallest_effect
     if -smallest < low and high < smallest:
         return NEGLIGIBLE
     if p_value_adjusted < FALSE_DISCOVERY_RATE and low >= smallest:
         return SUPPORTED
     if p_value_adjusted < FALSE_DISCOVERY_RATE and high <= -smallest:
         return REJECTED
+    if high - low < smallest and (low < smallest <= high or low <= -smallest < high):
+        return AT_THRESHOLD
     return INCONCLUSIVE
 
 

@@ -51,6 +51,21 @@
                 'handled_by': 'Stamps are kept as they are; delivery days are negative.',
             },
         ]},
+        {'cte': 'dated_orders', 'source_table': 'orders', 'anomalies': [
+            {
+                'name': 'placed after the day the data ends',
+                'condition': 'is_later',
+                'handled_by': 'Left out everywhere: the months after as_of_date are the thin tail of an export, or as_of_date was set back.',
+            },
+        ]},
+        {'cte': 'people', 'source_table': 'orders', 'rows': 'valid_order_count', 'anomalies': [
+            {
+                'name': 'split_cart',
+                'condition': 'valid_order_count > occasion_count',
+                'rows': 'valid_order_count - occasion_count',
+                'handled_by': 'A further valid order of a person on one day: an order of its own, and no shopping occasion of its own.',
+            },
+        ]},
         {'cte': 'order_parts', 'source_table': 'orders', 'rows': 'orders', 'anomalies': [
             {
                 'name': 'payments differ from items and freight',

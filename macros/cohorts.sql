@@ -1,11 +1,14 @@
 {#-
-    The CTEs from cohort activity to the dense cohort grid, ending in `cohort_cells`: every cohort with every month_since of the
-    longest-observed cohort. `by` names the extra grouping columns. A cohort and month without activity is 0; a month that has not
-    been seen to its end is NULL.
+    The CTEs from cohort activity to the dense cohort grid, ending in `cohort_cells`: every cohort with every step of the
+    longest-observed cohort. `by` names the extra grouping columns. Steps are calendar months (`months_since_first_order`, 0 is the
+    month of the first order) or 30-day periods (`periods_since_first_occasion`, 0 is days 1 to 30, -1 the first occasion itself). A
+    cohort and step without activity is 0; a step that has not been seen to its end by everyone of the cohort is NULL.
 -#}
-{% macro cohort_cells(activity, by) -%}
+{% macro cohort_cells(activity, by, step='months_since_first_order') -%}
+{%- set in_months = step == 'months_since_first_order' -%}
+{%- set first_step = 0 if in_months else -1 -%}
 {%- set cohort_keys = by + ['cohort_month'] -%}
-{%- set keys = cohort_keys + ['months_since_first_order'] -%}
+{%- set keys = cohort_keys + [step] -%}
 {%- set measures = ['active_customers', 'orders', 'revenue'] -%}
 calendar as (
 
@@ -25,14 +28,14 @@ cell_sums as (
 
 ),
 
--- Everyone is active in the month of the first order, so that month's customers are the cohort.
+-- Everyone is active in the first step, so its customers are the cohort.
 cohorts as (
 
     select
         {{ cohort_keys | join(',\n        ') }},
         active_customers as cohort_size
     from cell_sums
-    where months_since_first_order = 0
+    where {{ step }} = {{ first_step }}
 
 ),
 
@@ -43,6 +46,7 @@ first_cohort as (
 
 ),
 
+{% if in_months -%}
 months as (
 
     select {{ month_spine('first_cohort.cohort_month', 'calendar.last_complete_month') }} as order_month
@@ -53,11 +57,31 @@ months as (
 
 offsets as (
 
-    select {{ months_between('first_cohort.cohort_month', 'months.order_month') }} as months_since_first_order
+    select {{ months_between('first_cohort.cohort_month', 'months.order_month') }} as {{ step }}
     from months
     cross join first_cohort
 
 ),
+{%- else -%}
+days as (
+
+    select
+        {{ date_spine('last_day(first_cohort.cohort_month)', 'last_day(calendar.last_complete_month)') }} as date_day
+    from first_cohort
+    cross join calendar
+
+),
+
+offsets as (
+
+    select distinct
+        cast(floor({{ days_between('last_day(first_cohort.cohort_month)', 'days.date_day') }} / 30.0) as integer) - 1
+            as {{ step }}
+    from days
+    cross join first_cohort
+
+),
+{%- endif %}
 
 grid as (
 
@@ -65,10 +89,15 @@ grid as (
         {% for key in cohort_keys -%}
         cohorts.{{ key }},
         {% endfor -%}
-        offsets.months_since_first_order,
+        offsets.{{ step }},
         cohorts.cohort_size,
-        offsets.months_since_first_order
+        {% if in_months -%}
+        offsets.{{ step }}
         <= {{ months_between('cohorts.cohort_month', 'calendar.last_complete_month') }} as is_observable
+        {%- else -%}
+        30 * (offsets.{{ step }} + 1)
+        <= {{ days_between('last_day(cohorts.cohort_month)', 'last_day(calendar.last_complete_month)') }} as is_observable
+        {%- endif %}
     from cohorts
     cross join offsets
     cross join calendar
@@ -103,7 +132,7 @@ cumulated as (
             when is_observable
                 then sum(revenue) over (
                     partition by {{ cohort_keys | join(', ') }}
-                    order by months_since_first_order
+                    order by {{ step }}
                     rows between unbounded preceding and current row
                 )
         end as cumulative_revenue
@@ -117,7 +146,7 @@ cohort_cells as (
         {% for key in cohort_keys -%}
         {{ key }},
         {% endfor -%}
-        cast(months_since_first_order as integer) as months_since_first_order,
+        cast({{ step }} as integer) as {{ step }},
         cast(cohort_size as bigint) as cohort_size,
         cast(active_customers as bigint) as active_customers,
         {{ ratio('active_customers', 'cohort_size') }} as retention_rate,

@@ -5,7 +5,7 @@
 {% macro parameter_definitions() -%}
     {{ return([
         {'name': 'complete_month_min_share', 'unit': 'share', 'description':
-            'Trailing months with fewer orders than this share of the median month are not complete months.'},
+            'Trailing months with fewer orders than this share of the median month are not complete; with fewer a day, left out.'},
         {'name': 'max_quarantined_share', 'unit': 'share', 'description':
             'Largest share of a raw table in quarantine; above it nothing is built or published.'},
         {'name': 'unusual_build', 'unit': 'mode', 'description':
@@ -20,18 +20,16 @@
             'Largest change of the mean review score.'},
         {'name': 'invalid_order_statuses', 'unit': 'statuses', 'description':
             'Orders with one of these statuses are no purchases: counts, money, segments and cohorts leave them out.'},
-        {'name': 'frequency_score_thresholds', 'unit': 'orders', 'description':
-            'Fewest valid orders for frequency scores 1 to 5.'},
+        {'name': 'frequency_score_thresholds', 'unit': 'occasions', 'description':
+            'Fewest shopping occasions for frequency scores 1 to 5.'},
         {'name': 'rfm_weight_recency', 'unit': 'share', 'description':
             'Weight of the recency score in the weighted RFM score.'},
         {'name': 'rfm_weight_frequency', 'unit': 'share', 'description':
             'Weight of the frequency score in the weighted RFM score.'},
         {'name': 'rfm_weight_monetary', 'unit': 'share', 'description':
             'Weight of the monetary score in the weighted RFM score.'},
-        {'name': 'risk_high_max_cume_dist', 'unit': 'share', 'description':
-            'Churn risk tier is high up to this cumulative share of customers by weighted score.'},
-        {'name': 'risk_low_min_percent_rank', 'unit': 'share', 'description':
-            'Churn risk tier is low from this percent rank of the weighted score.'},
+        {'name': 'segment_backtest_cutoffs', 'unit': 'cut-offs', 'description':
+            'Latest month ends with a closed window at which segments, tiers and loyalty groups are held against who returned.'},
         {'name': 'abc_a_max_share', 'unit': 'share', 'description':
             'Class A: cumulative share of revenue before the item is below this.'},
         {'name': 'abc_b_max_share', 'unit': 'share', 'description':
@@ -80,8 +78,6 @@
             'An order counts as reviewed when the answer came within this many days of the purchase.'},
         {'name': 'hypothesis_largest_cities', 'unit': 'cities', 'description':
             'How many cities, by customers, are the largest.'},
-        {'name': 'hypothesis_min_city_customers', 'unit': 'customers', 'description':
-            'Fewest priced customers of a city to have a price level of its own.'},
         {'name': 'hypothesis_min_seller_orders', 'unit': 'orders', 'description':
             'Fewest scored orders of a seller to have a mean score of its own.'},
         {'name': 'hypothesis_longest_delivery_weeks', 'unit': 'weeks', 'description':

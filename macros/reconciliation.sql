@@ -1,12 +1,12 @@
 {# Measures of each mart that must add up to a total of the facts. #}
 {% macro reconciled_marts() -%}
     {{ return({
-        'dim_customers': {'people': 'count(*)', 'order_rows': 'sum(order_count)', 'valid_orders': 'sum(valid_order_count)'},
+        'dim_customers': {'people': 'count(*)', 'order_rows': 'sum(order_count)', 'valid_orders': 'sum(valid_order_count)', 'occasions': 'sum(occasion_count)'},
         'dim_products': {'products': 'count(*)'},
         'dim_sellers': {'sellers': 'count(*)'},
         'dim_locations': {'zip_code_prefixes': 'count(*)'},
         'fct_reviews': {'review_rows': 'count(*)', 'scored_orders': 'sum(case when is_order_score then 1 else 0 end)'},
-        'customer_rfm': {'people': 'count(*)', 'orders': 'sum(frequency)', 'payment_value': 'sum(monetary)'},
+        'customer_rfm': {'people': 'count(*)', 'orders': 'sum(order_count)', 'occasions': 'sum(frequency)', 'payment_value': 'sum(monetary)'},
         'daily_sales': {'orders': 'sum(orders)', 'revenue': 'sum(revenue)', 'new_customers': 'sum(new_customers)'},
         'monthly_sales': {'orders': 'sum(orders)', 'revenue': 'sum(revenue)', 'new_customers': 'sum(new_customers)'},
         'category_sales': {'units': 'sum(units)', 'revenue': 'sum(revenue)'},
@@ -34,6 +34,10 @@
         ('raw to landing', 'rows landed, in quarantine, repeated or superseded', 'load_balance.raw_rows', 'load_balance.accounted_rows'),
         ('raw to landing', 'rows in the landed files', 'load_summary.landed_rows', 'landed.table_rows'),
         ('landing to facts', 'orders', 'raw_order_totals.order_rows', 'fct_orders.order_rows'),
+        (
+            'landing to facts', 'orders, and later ones that are left out',
+            'landed_orders.order_rows', 'seen_and_later_orders.order_rows'
+        ),
         ('landing to facts', 'people', 'raw_order_totals.people', 'fct_orders.people'),
         ('landing to facts', 'order lines', 'raw_item_totals.item_rows', 'fct_order_items.item_rows'),
         ('landing to facts', 'item prices', 'raw_item_totals.item_value', 'fct_order_items.item_value'),
@@ -59,6 +63,7 @@
         ('facts to facts', 'valid orders by person', 'fct_orders.valid_orders', 'dim_customers.valid_orders'),
         ('facts to marts', 'people with a valid order in customer_rfm', 'fct_orders.valid_people', 'customer_rfm.people'),
         ('facts to marts', 'valid orders in customer_rfm', 'fct_orders.valid_orders', 'customer_rfm.orders'),
+        ('facts to marts', 'shopping occasions in customer_rfm', 'dim_customers.occasions', 'customer_rfm.occasions'),
         ('facts to marts', 'payments in customer_rfm', 'fct_orders.valid_payment_value', 'customer_rfm.payment_value'),
         ('facts to marts', 'orders in daily_sales', 'fct_orders.valid_orders', 'daily_sales.orders'),
         ('facts to marts', 'revenue in daily_sales', 'fct_orders.valid_payment_value', 'daily_sales.revenue'),

@@ -6,24 +6,24 @@
     cast(ceil(cast(5 * {{ at_or_below }} as double) / cast({{ population }} as double)) as integer)
 {%- endmacro %}
 
-{#- Frequency score of a number of orders, from the declared thresholds. -#}
-{% macro frequency_score(orders) -%}
+{#- Frequency score of a number of shopping occasions, from the declared thresholds. -#}
+{% macro frequency_score(occasions) -%}
     case
         {% for threshold in var('frequency_score_thresholds')[1:] | reverse -%}
-        when {{ orders }} >= {{ threshold }} then {{ 6 - loop.index }}
+        when {{ occasions }} >= {{ threshold }} then {{ 6 - loop.index }}
         {% endfor -%}
         else 1
     end
 {%- endmacro %}
 
-{#- Score of a value from the values at which scores 2 to 5 begin (columns `<prefix>_2` .. `<prefix>_5`). A score nobody has
-    begins where the next one does and is passed over. -#}
-{% macro score_from_bounds(value, prefix) -%}
+{#- Score of a value from the values at which scores begin, going up the axis (columns `<prefix>_1` .. `<prefix>_5`); `scores` from
+    the last to begin to the second, what is left is the first. A score nobody has begins nowhere (NULL) and is passed over. -#}
+{% macro score_from_bounds(value, prefix, scores) -%}
     case
-        {% for score in [5, 4, 3, 2] -%}
+        {% for score in scores -%}
         when {{ value }} >= {{ prefix }}_{{ score }} then {{ score }}
         {% endfor -%}
-        else 1
+        else {{ 5 if scores[0] == 1 else 1 }}
     end
 {%- endmacro %}
 
@@ -34,6 +34,14 @@
         + cast({{ var('rfm_weight_frequency') }} as decimal(9, 4)) * {{ frequency_score }}
         + cast({{ var('rfm_weight_monetary') }} as decimal(9, 4)) * {{ monetary_score }}
         as decimal(9, 4)
+    )
+{%- endmacro %}
+
+{#- Sum of all values greater than a row's own: equal rows get equal sums, whatever the order they come in. -#}
+{% macro sum_of_larger(value) -%}
+    cast(
+        sum({{ value }}) over (order by {{ value }} desc) - sum({{ value }}) over (partition by {{ value }})
+        as decimal(28, 2)
     )
 {%- endmacro %}
 
@@ -67,6 +75,17 @@
         when {{ variation }} <= {{ y_max }} then 'Y'
         else 'Z'
     end
+{%- endmacro %}
+
+{#- Two-sided p-value of a standard normal score, to seven decimals: Abramowitz and Stegun (1964), formula 26.2.17. No engine here has the
+    error function. -#}
+{% macro two_sided_normal(z) -%}
+    {%- set t = '(1e0 / (1 + 0.2316419e0 * abs(' ~ z ~ ')))' -%}
+    2 * exp(-{{ z }} * {{ z }} / 2e0) / sqrt(2 * pi()) * {{ t }} * (
+        0.319381530e0 + {{ t }} * (-0.356563782e0 + {{ t }} * (1.781477937e0 + {{ t }} * (
+            -1.821255978e0 + {{ t }} * 1.330274429e0
+        )))
+    )
 {%- endmacro %}
 
 {#- Bound of the 95 % Wilson score interval of a proportion; side is '-' or '+'. 1.959963984540054 is the normal quantile at 0.975. -#}
@@ -149,15 +168,7 @@ cumulated as (
 
     select
         *,
-        cast(
-            coalesce(
-                sum(revenue) over (
-                    order by revenue desc, {{ key }} asc
-                    rows between unbounded preceding and 1 preceding
-                ),
-                0
-            ) as decimal(28, 2)
-        ) as revenue_before,
+        {{ sum_of_larger('revenue') }} as revenue_before,
         cast(sum(revenue) over () as decimal(28, 2)) as total_revenue,
         complete_months >= {{ var('product_xyz_min_months') }}
         and complete_units >= {{ var('product_xyz_min_units') }} as has_history

@@ -38,3 +38,10 @@
     ({{ number }}){{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
+
+{# A text, or NULL when nothing but spaces, tabs and line ends is in it. #}
+{% macro nothing_if_blank(text) -%}
+    case
+        when translate({{ text }}, concat(' ', chr(9), chr(10), chr(13), chr(160)), '') <> '' then {{ text }}
+    end
+{%- endmacro %}

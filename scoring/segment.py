@@ -5,13 +5,12 @@ The thresholds and the model come from a published warehouse; the person need no
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipeline.base import paths
 from scoring.features import NAMES, from_arrow
 from scoring.shipped import ShippedModel
 
@@ -103,8 +101,8 @@ class Segmenter:
         Per axis of RFM, ascending.
     segments : mapping of str to str
         RFM cell to segment.
-    abc_starts : mapping of str to (revenue, customer_id)
-        The customer with whom classes B and C begin; revenue descending, then id.
+    abc_starts : mapping of str to revenue
+        The largest revenue of classes B and C.
     model : ShippedModel or None
         None when the warehouse has no scores.
     """
@@ -112,7 +110,7 @@ class Segmenter:
     as_of_date: date
     bands: Mapping[str, Sequence[tuple[Decimal | None, int]]]
     segments: Mapping[str, str]
-    abc_starts: Mapping[str, tuple[Decimal, str]]
+    abc_starts: Mapping[str, Decimal]
     model: ShippedModel | None
 
     @classmethod
@@ -128,34 +126,24 @@ class Segmenter:
             ).fetchall():
                 bands.setdefault(axis, []).append((lower, score))
             starts = {
-                name: (Decimal(revenue), customer_id)
-                for name, revenue, customer_id in connection.execute(
-                    """
-                    select abc_class, revenue, customer_id
-                    from (
-                        select *, row_number() over (partition by abc_class order by revenue desc, customer_id) as place
-                        from marts.customer_abc
-                    )
-                    where place = 1 and abc_class in ('B', 'C')
-                    """
+                name: Decimal(revenue)
+                for name, revenue in connection.execute(
+                    "select abc_class, max(revenue) from marts.customer_abc where abc_class <> 'A' group by abc_class"
                 ).fetchall()
             }
+            segments = dict(connection.execute("select rfm_cell, rfm_segment from marts.rfm_segments").fetchall())
             model = connection.execute(
                 "select definition from scores.churn_model where as_of_date = ?", [as_of]
             ).fetchone()
-        with (paths.PROJECT / "seeds" / "rfm_segments.csv").open() as file:
-            segments = {row["rfm_cell"]: row["rfm_segment"] for row in csv.DictReader(file)}
         return cls(as_of, bands, segments, starts, ShippedModel.from_json(model[0]) if model else None)
 
-    def segment_customer(self, orders: Sequence[Order], customer_id: str = "") -> SegmentedCustomer:
+    def segment_customer(self, orders: Sequence[Order]) -> SegmentedCustomer:
         """Segment one person.
 
         Parameters
         ----------
         orders : sequence of Order
             The person's orders in any sequence.
-        customer_id : str
-            Decides which side of an ABC border the person is on when somebody else spent exactly as much.
 
         Returns
         -------
@@ -188,7 +176,7 @@ class Segmenter:
             monetary_score=scores[2],
             rfm_cell=cell,
             rfm_segment=self.segments[cell],
-            abc_class=self._abc_class(monetary, customer_id),
+            abc_class=self._abc_class(monetary),
             churn_probability=float(found.churn_probability[0]) if found else None,
             churn_band=str(found.churn_band[0]) if found else None,
             reasons=tuple(str(text[0]) for text in found.reasons.texts if text[0] is not None) if found else (),
@@ -196,12 +184,10 @@ class Segmenter:
             value_at_risk=float(found.value_at_risk[0]) if found else None,
         )
 
-    def _abc_class(self, monetary: Decimal, customer_id: str) -> str:
+    def _abc_class(self, monetary: Decimal) -> str:
         for name in ("C", "B"):
-            if name in self.abc_starts:
-                revenue, first = self.abc_starts[name]
-                if monetary < revenue or (monetary == revenue and customer_id >= first):
-                    return name
+            if name in self.abc_starts and monetary <= self.abc_starts[name]:
+                return name
         return "A"
 
 
@@ -234,15 +220,16 @@ def customer_features(orders: Sequence[Order], cutoff: date) -> dict[str, Value]
     valid = [order for order in past if order.is_valid]
     if not valid:
         raise ValueError(f"No valid order before {cutoff}.")
-    first, last = valid[0], valid[-1]
-    count = len(valid)
-    days = [order.purchased_at.date() for order in valid]
+    occasions = _occasions(valid)
+    first, last = occasions[0], occasions[-1]
+    count = len(occasions)
+    days = [order.purchased_at.date() for order in occasions]
     gaps = [(later - earlier).days for earlier, later in pairwise(days)]
     span = (days[-1] - days[0]).days
     recency = (cutoff - days[-1]).days
     total = sum((order.payment_value for order in valid), Decimal(0))
     before = total - last.payment_value
-    largest = max(valid, key=lambda order: order.payment_value)  # the first of equals
+    largest = max(occasions, key=lambda order: order.payment_value)  # the first of equals
     value = sum((order.order_value for order in valid), Decimal(0))
     delivered = [order for order in past if _delivery(order, cutoff) is not None and order.is_delivered]
     delays = [delay for order in delivered if (delay := _delay(order)) is not None]
@@ -295,12 +282,30 @@ def customer_features(orders: Sequence[Order], cutoff: date) -> dict[str, Value]
         "last_review_score": reviews[-1][3].score if reviews else None,
         "mean_review_score": _ratio(sum(found[3].score for found in reviews), len(reviews)),
         "review_count": len(reviews),
-        "is_last_review_missing": not any(review.known_at.date() < cutoff for review in last.reviews),
+        "is_last_review_missing": not any(
+            review.known_at.date() < cutoff
+            for order in valid
+            if order.purchased_at.date() == days[-1]
+            for review in order.reviews
+        ),
         "has_review_comment": any(found[3].has_comment for found in reviews),
         "last_order_weekday": days[-1].isoweekday(),
         "last_order_month": days[-1].month,
-        "canceled_order_count": len(past) - count,
+        "canceled_order_count": len(past) - len(valid),
     }
+
+
+def _occasions(orders: Sequence[Order]) -> list[Order]:
+    """Make one order of each day's: money and items added up, the rest as in the day's last order."""
+    days = [list(group) for _, group in groupby(orders, key=lambda order: order.purchased_at.date())]
+    return [
+        replace(
+            group[-1],
+            payment_value=sum((order.payment_value for order in group), Decimal(0)),
+            item_count=sum(order.item_count for order in group),
+        )
+        for group in days
+    ]
 
 
 def _delivery(order: Order, cutoff: date) -> date | None:

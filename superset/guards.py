@@ -11,6 +11,7 @@ but reads comments differently than the database does. Three locks, each of whic
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from functools import lru_cache, wraps
@@ -83,11 +84,36 @@ def refuse_expressions(query: dict[str, Any], columns: set[str], metrics: set[st
 
 @lru_cache(maxsize=2048)
 def tables_in(sql: str) -> frozenset[str]:
-    """Return the tables that a statement reads, as DuckDB writes their names."""
+    """Return the tables that a statement reads and the table functions it calls, from DuckDB's own tree of it.
+
+    Raises
+    ------
+    duckdb.Error
+        DuckDB cannot read the statement.
+    """
     if not hasattr(_parser, "connection"):
         _parser.connection = duckdb.connect(config={"enable_external_access": False})
-    found = _parser.connection.get_table_names(sql, qualified=True)
-    return frozenset(name.split(" AS ")[0] for name in found)
+    (text,) = _parser.connection.execute("select json_serialize_sql(?)", [sql]).fetchone()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise duckdb.ParserException(tree["error_message"])
+    found, named = set(), set()
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left += node
+        if not isinstance(node, dict):
+            continue
+        left += node.values()
+        if "cte_map" in node:
+            named |= {one["key"] for one in node["cte_map"]["map"]}
+        if node.get("type") == "TABLE_FUNCTION":
+            found.add(f"{node['function'].get('function_name')}()")
+        elif node.get("table_name") and node["type"] == "BASE_TABLE":
+            place = [node.get("catalog_name"), node.get("schema_name"), node["table_name"]]
+            found.add(".".join(part for part in place if part))
+    return frozenset(found - named)
 
 
 def own_tables(dataset: Any) -> frozenset[str]:

@@ -55,10 +55,12 @@ class Running:
 def _is_alive(home: Path) -> bool:
     """Whether any process of the server lives: master and workers hold a lock that they inherited."""
     try:
-        with (home / ALIVE_FILE).open("a") as handle:
+        with (home / ALIVE_FILE).open() as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except FileNotFoundError:
+        pass
     return False
 
 

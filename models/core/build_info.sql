@@ -29,6 +29,7 @@ final as (
         calendar.as_of_date,
         calendar.data_until,
         calendar.last_complete_month,
+        calendar.later_orders,
         cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
         cast('{{ dbt_version }}' as string) as dbt_version,
         cast({{ engine_version() }} as string) as duckdb_version,

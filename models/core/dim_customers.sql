@@ -22,6 +22,7 @@ people as (
         customer_id,
         count(*) as order_count,
         sum(case when is_valid_order then 1 else 0 end) as valid_order_count,
+        coalesce(max(customer_occasion_number), 0) as occasion_count,
         min(purchased_at) as first_order_at,
         max(purchased_at) as last_order_at,
         max(order_id) as highest_order_id
@@ -69,7 +70,8 @@ final as (
         people.last_order_at,
         cast(people.order_count as integer) as order_count,
         cast(people.valid_order_count as integer) as valid_order_count,
-        people.order_count > 1 as is_repeat_customer,
+        cast(people.occasion_count as integer) as occasion_count,
+        people.occasion_count > 1 as is_repeat_customer,
         cast(first_orders.purchased_at as timestamp) as first_valid_order_at,
         cast(first_orders.customer_state as string) as first_order_state,
         cast(first_orders.customer_region as string) as first_order_region,

@@ -21,6 +21,8 @@ states as (
 
 ),
 
+{{ sold_later_only('seller_id') }},
+
 -- A city cell may hold a zip code, an e-mail address or a state's code; then the zip prefix knows better.
 final as (
 
@@ -41,6 +43,8 @@ final as (
     from sellers
     left join zip_locations on sellers.zip_code_prefix = zip_locations.zip_code_prefix
     left join states on sellers.state = states.state
+    left join sold_later_only on sellers.seller_id = sold_later_only.seller_id
+    where sold_later_only.seller_id is null
 
 )
 

@@ -46,12 +46,14 @@ order_payments as (
 
 ),
 
--- Orders before the window keep their numbers, and those inside it go on counting from there; an ordinary run has none.
+-- Orders before the window keep their numbers, and those inside it go on counting from there; an ordinary run has none. A day lies
+-- before the window or in it, never in both.
 earlier_orders as (
 
     select
         customer_id,
-        count(*) as valid_orders
+        count(*) as valid_orders,
+        max({{ 'customer_occasion_number' if is_windowed_run() else '0' }}) as occasions
     from {{ this if is_windowed_run() else 'orders' }}
     where is_valid_order and {{ is_before_window('purchased_at') }}
     group by 1
@@ -76,7 +78,10 @@ orders_of_several as (
         orders.order_id,
         row_number() over (
             partition by orders.customer_id order by orders.purchased_at, orders.order_id
-        ) as order_number
+        ) as order_number,
+        dense_rank() over (
+            partition by orders.customer_id order by cast(orders.purchased_at as date)
+        ) as occasion_number
     from orders
     inner join valid_orders on orders.customer_id = valid_orders.customer_id
     where
@@ -115,7 +120,11 @@ joined as (
         case
             when orders.is_valid_order
                 then coalesce(orders_of_several.order_number, 1) + coalesce(earlier_orders.valid_orders, 0)
-        end as customer_order_number
+        end as customer_order_number,
+        case
+            when orders.is_valid_order
+                then coalesce(orders_of_several.occasion_number, 1) + coalesce(earlier_orders.occasions, 0)
+        end as customer_occasion_number
     from orders
     left join order_items on orders.order_id = order_items.order_id
     left join order_payments on orders.order_id = order_payments.order_id
@@ -162,7 +171,8 @@ final as (
         cast(zip_code_prefix as string) as customer_zip_code_prefix,
         cast(state as string) as customer_state,
         cast(coalesce(region, 'unknown') as string) as customer_region,
-        cast(customer_order_number as integer) as customer_order_number
+        cast(customer_order_number as integer) as customer_order_number,
+        cast(customer_occasion_number as integer) as customer_occasion_number
     from joined
 
 )

@@ -18,7 +18,7 @@ days_in_force as (
         'as_of_date' as name,
         cast(as_of_date as string) as value,
         'date' as unit,
-        'Everything stamped at or after this day is unseen; by default the day after the last purchase.' as description
+        'Orders placed on or after this day are left out; by default the day after the data ends.' as description
     from calendar
     union all
     select

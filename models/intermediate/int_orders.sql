@@ -43,7 +43,7 @@ visible as (
         calendar.hidden_from
     from orders
     cross join calendar
-    where orders.purchased_at < calendar.hidden_from
+    where orders.purchased_at < calendar.orders_hidden_from
 
 ),
 

@@ -19,8 +19,8 @@ final as (
         order_reviews.review_id,
         order_reviews.order_id,
         order_reviews.review_score,
-        order_reviews.comment_title,
-        order_reviews.comment_message,
+        {{ nothing_if_blank('order_reviews.comment_title') }} as comment_title,
+        {{ nothing_if_blank('order_reviews.comment_message') }} as comment_message,
         order_reviews.created_at,
         order_reviews.answered_at
     from order_reviews

@@ -7,13 +7,87 @@ with orders as (
 
 ),
 
--- By default nothing is hidden, not even a delivery after the last purchase; a day set by hand hides what follows it.
+all_monthly_orders as (
+
+    select
+        {{ month_of('purchased_at') }} as order_month,
+        count(*) as orders,
+        min(purchased_at) as first_purchased_at,
+        max(purchased_at) as last_purchased_at
+    from orders
+    group by 1
+
+),
+
+last_purchase as (
+
+    select max(last_purchased_at) as purchased_at
+    from all_monthly_orders
+
+),
+
+-- A month is as long as it has been seen: the last one ends with the last purchase. So the running month of a shop that is
+-- alive has its usual orders per day on whatever day the files end, and the thin tail of an export has not.
+seen_months as (
+
+    select
+        all_monthly_orders.order_month,
+        all_monthly_orders.orders,
+        least(
+            {{ add_months('all_monthly_orders.order_month', 1) }}, {{ add_days('last_purchase.purchased_at', 1) }}
+        ) as day_after
+    from all_monthly_orders
+    cross join last_purchase
+
+),
+
+daily_rates as (
+
+    select
+        day_after,
+        {{ ratio('orders', days_between('order_month', 'day_after')) }} as orders_per_day
+    from seen_months
+
+),
+
+-- Of months with orders: a single mistyped year must not make most months of the shop's life empty ones.
+median_rate as (
+
+    select {{ median_of('orders_per_day') }} as orders_per_day
+    from daily_rates
+
+),
+
+day_the_data_ends as (
+
+    select max(daily_rates.day_after) as day_after
+    from daily_rates
+    cross join median_rate
+    where
+        daily_rates.orders_per_day
+        >= {{ rounded(var('complete_month_min_share') ~ ' * median_rate.orders_per_day', 6) }}
+
+),
+
+-- By default only orders after the day the data ends are hidden, and nothing that happened to the others; a day set by hand
+-- hides whatever follows it.
 horizon as (
 
     select
-        coalesce(cast({{ day_set_by_hand }} as date), {{ add_days('max(purchased_at)', 1) }}) as as_of_date,
+        coalesce(cast({{ day_set_by_hand }} as date), day_after) as as_of_date,
+        coalesce(
+            cast({{ day_set_by_hand }} as timestamp), cast(day_after as timestamp), cast('9999-12-31' as timestamp)
+        ) as orders_hidden_from,
         coalesce(cast({{ day_set_by_hand }} as timestamp), cast('9999-12-31' as timestamp)) as hidden_from
+    from day_the_data_ends
+
+),
+
+later_orders as (
+
+    select count(*) as orders
     from orders
+    inner join horizon on orders.purchased_at >= horizon.orders_hidden_from
 
 ),
 
@@ -26,7 +100,7 @@ monthly_orders as (
         max(orders.purchased_at) as last_purchased_at
     from orders
     cross join horizon
-    where orders.purchased_at < horizon.hidden_from
+    where orders.purchased_at < horizon.orders_hidden_from
     group by 1
 
 ),
@@ -84,14 +158,17 @@ final as (
 
     select
         horizon.as_of_date,
+        horizon.orders_hidden_from,
         horizon.hidden_from,
         bounds.last_purchased_at as data_until,
         cast(bounds.first_purchased_at as date) as first_order_date,
         {{ month_of('bounds.first_purchased_at') }} as first_order_month,
-        complete_months.last_complete_month
+        complete_months.last_complete_month,
+        later_orders.orders as later_orders
     from horizon
     cross join bounds
     cross join complete_months
+    cross join later_orders
 
 )
 

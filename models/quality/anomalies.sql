@@ -58,6 +58,26 @@ zip_locations as (
 
 ),
 
+calendar as (
+
+    select * from {{ ref('int_shop_calendar') }}
+
+),
+
+people as (
+
+    select * from {{ ref('dim_customers') }}
+
+),
+
+dated_orders as (
+
+    select orders.purchased_at >= calendar.orders_hidden_from as is_later
+    from orders
+    cross join calendar
+
+),
+
 -- Everything that names an order. Grouped together, the tables need not be held side by side as they would be in joins.
 parts as (
 

@@ -1,6 +1,10 @@
 with calendar as (
 
-    select hidden_from from {{ ref('int_shop_calendar') }}
+    select
+        hidden_from,
+        orders_hidden_from,
+        later_orders
+    from {{ ref('int_shop_calendar') }}
 
 ),
 
@@ -45,7 +49,14 @@ raw_orders as (
     from {{ source('olist', 'orders') }} as orders
     left join {{ source('olist', 'customers') }} as customers on orders.customer_id = customers.customer_id
     cross join calendar
-    where orders.order_purchase_timestamp < calendar.hidden_from
+    where orders.order_purchase_timestamp < calendar.orders_hidden_from
+
+),
+
+landed_orders as (
+
+    select count(*) as order_rows
+    from {{ source('olist', 'orders') }}
 
 ),
 
@@ -94,8 +105,14 @@ raw_review_totals as (
 raw_reference_totals as (
 
     select
-        (select count(*) from {{ source('olist', 'products') }}) as products,
-        (select count(*) from {{ source('olist', 'sellers') }}) as sellers,
+        (
+            select count(*) from {{ source('olist', 'products') }} as products
+            where {{ is_not_first_sold_later('product_id') }}
+        ) as products,
+        (
+            select count(*) from {{ source('olist', 'sellers') }} as sellers
+            where {{ is_not_first_sold_later('seller_id') }}
+        ) as sellers,
         (
             select count(distinct geolocation_zip_code_prefix) from {{ source('olist', 'geolocation') }}
         ) as zip_code_prefixes
@@ -126,6 +143,14 @@ fct_orders as (
             sum(case when is_valid_order and seller_count = 1 then item_value end), 0
         ) as valid_single_seller_value
     from {{ ref('fct_orders') }}
+
+),
+
+seen_and_later_orders as (
+
+    select fct_orders.order_rows + calendar.later_orders as order_rows
+    from fct_orders
+    cross join calendar
 
 ),
 

@@ -37,13 +37,24 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
     write_whole(file, json.dumps({**record, _SEAL: _seal(record)}, indent=1))
 
 
-def read_record(file: Path) -> dict[str, Any] | None:
-    """Return what :func:`write_record` wrote; None where the file is absent, cut off, or not as it was written."""
+def read_record(file: Path, *, may_be_older: bool = False) -> dict[str, Any] | None:
+    """Return what :func:`write_record` wrote; None where the file is absent, cut off, or not as it was written.
+
+    Parameters
+    ----------
+    file : Path
+    may_be_older : bool
+        Take a record without any digest too: versions before this one wrote none, and what people read stays readable.
+    """
     try:
         record = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return None
-    if not isinstance(record, dict) or record.pop(_SEAL, None) != _seal(record):
+    if not isinstance(record, dict):
+        return None
+    if may_be_older and _SEAL not in record:
+        return record
+    if record.pop(_SEAL, None) != _seal(record):
         return None
     return record
 

@@ -107,9 +107,24 @@ def refresh(variables: str | None = None, *, with_scores: bool = True, options: 
             _build(variables, with_scores=with_scores, since=None, options=options)
             return True
         since = before.first_changed_month(months_of(manifest.states)) or NO_MONTH_CHANGED
+        if since != NO_MONTH_CHANGED:
+            since = min(since, _last_seen_month() or since)
         say(f"  facts from {since} on" if since != NO_MONTH_CHANGED else "  no fact has changed")
         _build(variables, with_scores=with_scores, since=since, options=options)
         return True
+
+
+def _last_seen_month() -> str | None:
+    """Find the month in which the data of the build file ended.
+
+    What comes later may be taken for the thin tail of an export today and for a running month tomorrow, and is then
+    seen although nothing in it has changed.
+    """
+    with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
+        row = connection.execute(
+            "SELECT strftime(as_of_date - 1, '%Y-%m') FROM intermediate.int_shop_calendar"
+        ).fetchone()
+    return row[0] if row else None
 
 
 def _build(variables: str | None, *, with_scores: bool, since: str | None, options: Sequence[str] = ()) -> None:

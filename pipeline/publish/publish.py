@@ -217,8 +217,8 @@ def _descriptions(manifest: dict[str, Any]) -> dict[tuple[str, str], tuple[str, 
 
 
 def _published_nodes(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what dbt's manifest says of the published schemas: models; scores and runs as sources."""
-    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    """Return what dbt's manifest says of the published schemas: models and seeds; scores and runs as sources."""
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")]
     return [node for node in [*nodes, *manifest["sources"].values()] if node["schema"] in PUBLISHED_SCHEMAS]
 
 

@@ -22,7 +22,7 @@ def describe(folder: Path, description: dict[str, Any]) -> None:
 
 def read_description(folder: Path) -> dict[str, Any] | None:
     """Return the description of a build; None where it is absent, cut off or changed."""
-    return read_record(folder / DESCRIPTION)
+    return read_record(folder / DESCRIPTION, may_be_older=True)
 
 
 def find_damage(folder: Path) -> str | None:

@@ -160,7 +160,7 @@ def runs() -> list[Run]:
     found = []
     for file in _files():
         try:
-            found.append(Run(**(read_record(file) or {})))
+            found.append(Run(**(read_record(file, may_be_older=True) or {})))
         except TypeError:
             continue
     return found

@@ -49,7 +49,7 @@ def render(facts: Mapping[str, Any], name: str, label: str, positive: str, thres
         "",
         f"The threshold is {threshold:.4f}: chosen for precision of at least {facts['least_precision']:.2f} at the "
         "highest recall"
-        + ("." if facts["is_threshold_met"] else "; none reached it in the training folds: the best there is."),
+        + ("." if facts["is_threshold_met"] else "; none reached it inside the folds: the best there is."),
         f"Kinds chosen in the five folds: {_counted(facts['picks'])}.",
         "",
         "| candidate | log loss in inner folds |",
@@ -59,9 +59,8 @@ def render(facts: Mapping[str, Any], name: str, label: str, positive: str, thres
         "## Copies",
         "",
         f"- Rows that repeat an earlier one in every column but ids: {copies['exact']:,}.",
-        f"- Rows that are another one with a constant added: {copies['shifted']:,}"
-        + (f" ({', '.join(f'{one} {step:+g}' for one, step in copies['shift'].items())})." if copies["shift"] else "."),
-        f"- Customers joined to another who differs in at most {max(copies['distance'], 0)} cells: {copies['twins']:,}.",
+        f"- Rows that are another one with a constant added: {copies['shifted']:,}{_steps(copies['shift'])}.",
+        f"- Customers joined to another, different in at most {max(copies['distance'], 0)} cells: {copies['twins']:,}.",
         *(
             [f"- Among rows with a copy or twin, {copies['agreement']:.1%} have the label of most of their group."]
             if copies["agreement"] is not None
@@ -104,6 +103,10 @@ def _shown(figure: Mapping[str, float | None]) -> str:
     if figure["low"] is None:
         return f"{figure['value']:.3f}"
     return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+def _steps(shift: Mapping[str, float]) -> str:
+    return f" ({', '.join(f'{name} {step:+g}' for name, step in shift.items())})" if shift else ""
 
 
 def _counted(picks: Mapping[str, int]) -> str:

@@ -19,6 +19,36 @@ with curves as (
         cumulative_revenue_per_customer
     from {{ ref('cohort_retention_by_dimension') }}
 
+    union all
+
+    select
+        concat('30 days by ', dimension) as dimension,
+        dimension_value,
+        cohort_month,
+        periods_since_first_occasion as months_since_first_order,
+        cumulative_revenue_per_customer
+    from {{ ref('cohort_retention_30_days_by_dimension') }}
+
+    union all
+
+    select
+        '30 days' as dimension,
+        'all' as dimension_value,
+        cohort_month,
+        periods_since_first_occasion as months_since_first_order,
+        cumulative_revenue_per_customer
+    from {{ ref('cohort_retention_30_days') }}
+
+    union all
+
+    select
+        period_kind as dimension,
+        cohort_set as dimension_value,
+        first_cohort_month as cohort_month,
+        period_number as months_since_first_order,
+        cumulative_revenue_per_customer
+    from {{ ref('cohort_curves') }}
+
 ),
 
 steps as (

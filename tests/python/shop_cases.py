@@ -38,8 +38,8 @@ def cells_shop() -> Shop:
         for number in range(count):
             shop.order(
                 f"{recency}{frequency}{monetary}",
-                # The last order's month decides; the earlier ones came before everybody's last.
-                f"2018-{recency:02}-10 10:00:00" if number == 0 else "2017-12-01 10:00:00",
+                # The last order's month decides; the earlier ones came before everybody's last, each on its own day.
+                f"2018-{recency:02}-10 10:00:00" if number == 0 else f"2017-12-{number:02} 10:00:00",
                 payments=[("credit_card", 600.0 * monetary / count)],
             )
     return shop
@@ -71,8 +71,9 @@ def _customers_on_limits(shop: Shop) -> None:
         "y-at-limit": (75, 100, 125),
         "x-beyond": (89.99, 100, 110.01),
         "y-beyond": (74.99, 100, 125.01),
-        "unchanging": (40, 40),
-        "free": (0, 0),
+        "unchanging": (40, 40, 40),
+        "free": (0, 0, 0),
+        "twice": (40, 40),
         "four": (10, 20, 30, 40),
         "five": (10, 20, 30, 40, 50),
         "six": (10, 20, 30, 40, 50, 60),
@@ -80,7 +81,7 @@ def _customers_on_limits(shop: Shop) -> None:
     }.items():
         for number, amount in enumerate(amounts):
             shop.order(person, f"{MONTHS[number]}-05 12:00:00", payments=[("credit_card", amount)])
-    # Three orders of one person in the same second: only the order id tells which came first.
+    # Three orders of one person in the same second: only the order id tells which came first. One occasion.
     for order_id, state in (("twin-b", "RJ"), ("twin-c", "BA"), ("twin-a", "SP")):
         shop.order("twin", "2017-05-07 07:07:07", order_id=order_id, state=state)
     shop.order("canceled-only", "2017-06-01 10:00:00", status="canceled")

@@ -19,6 +19,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 from builds import ROOT
+from recompute.hypotheses import is_sale_day
 
 from hypotheses.judging import Hypothesis, Judgement, evaluate, split_counts
 
@@ -28,8 +29,9 @@ DAYS = int((LAST_DAY - FIRST_DAY).astype(int)) + 1
 STATES = np.array(["AA", "BB", "CC", "DD"])
 PAYMENT_TYPES = np.array(["boleto", "credit_card", "debit_card", "voucher"])
 SCORE_CUTS = np.array([-1.23, -1.06, -0.75, -0.2])  # of a standard normal: as many 1s to 5s as on a real shop
+SALE_DAYS = np.array([is_sale_day(day) for day in pd.date_range(FIRST_DAY, LAST_DAY)])
 Models = Sequence[tuple[str, str]]
-MODELS = ("months", "customers", "products", "sellers", "cities", "counts")
+MODELS = ("months", "days", "customers", "products", "sellers", "counts")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class _Simulation:
         self.price = random.lognormal(4.0, 0.8, self.products)
         self.seller = random.integers(self.sellers, size=self.products)
         self.seller_state = np.arange(self.sellers) % STATES.size
+        self.quality = random.normal(size=self.sellers)
         draw = random.normal(size=self.products)
         draw += strength * (_standardised(np.sqrt(self.photos)) + _standardised(np.log(self.description)))
         self.popularity = np.exp(0.8 * draw) / np.exp(0.8 * draw).sum()
@@ -117,14 +120,20 @@ class _Simulation:
         weight = np.exp(0.0008 * np.arange(DAYS))
         weight *= np.where(np.isin(self.day_month, (5, 6, 7)), 1 + 1.5 * abs(self.strength), 1.0)
         weight *= np.where(self.weekday < 2, 1 + abs(self.strength), 1.0)
+        weight *= np.exp(self.strength * SALE_DAYS)
         return self.random.choice(DAYS, self.customers, p=weight / weight.sum())
 
     def _orders(self, person: np.ndarray, day: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Orders of these people on these days, and their lines."""
         random, strength, size = self.random, self.strength, person.size
-        item_count = 1 + random.poisson(0.4, size)
+        # people mostly buy several of one thing, and of some sellers more than of others
+        main_product = random.choice(self.products, size, p=self.popularity)
+        main_quality = self.quality[self.seller[main_product]]
+        item_count = 1 + random.poisson(0.4 * np.exp(abs(strength) * 0.5 * main_quality))
         line_order = np.repeat(np.arange(size), item_count)
         product = random.choice(self.products, line_order.size, p=self.popularity)
+        is_one_kind = random.random(size) < 0.7
+        product = np.where(is_one_kind[line_order], main_product[line_order], product)
         level = np.exp(strength * 0.4 * self.city_size[self.city[person]])
         price = np.round(self.price[product] * level[line_order], 2)
         seller = self.seller[product]
@@ -139,7 +148,7 @@ class _Simulation:
         if strength:
             second = np.where(random.random(size) < 0.5, 64_800 + second // 6, second)
 
-        mood = random.normal(size=size) - strength * (0.5 * delivery_score + 0.6 * (item_count - 1))
+        mood = random.normal(size=size) - strength * (0.5 * delivery_score - 0.6 * main_quality)
         mood += abs(strength) * (0.6 * (self.seller_state[seller[first_line]] < 2) - 0.6 * (self.day_month[day] < 6))
         score = 1 + np.searchsorted(SCORE_CUTS, mood)
         review_chance = 1 / (1 + np.exp(-1.5 - strength * 1.5 * self.appetite[person]))
@@ -183,6 +192,9 @@ class _Simulation:
         orders["review_score"] = orders["review_score"].where(orders["is_reviewed"])
         ranked = orders.sort_values(["purchased_at", "order_id"]).groupby("customer_id").cumcount() + 1
         orders["customer_order_number"] = ranked
+        occasions = orders[["customer_id", "order_date"]].drop_duplicates().sort_values("order_date")
+        occasions["customer_occasion_number"] = occasions.groupby("customer_id").cumcount() + 1
+        orders = orders.merge(occasions, on=["customer_id", "order_date"])
         reviews = orders.loc[orders["is_reviewed"], ["order_id"]].copy()
         reviews["review_answered_at"] = orders["purchased_at"] + pd.to_timedelta(orders["review_days"], unit="D")
         reviews["review_created_at"] = reviews["review_answered_at"]
@@ -194,7 +206,7 @@ class _Simulation:
                 "is_valid_order": True,
             }
         )
-        sellers = orders[["order_id"]].assign(
+        sellers = orders[["order_id", "item_count"]].assign(
             only_seller_id=orders["only_seller_id"].where(orders["only_seller_id"] >= 0).astype("Int64")
         )
         return Shop(

@@ -14,7 +14,7 @@ with totals as (
     select
         'customer_rfm' as mart,
         count(*) as customers,
-        sum(frequency) as orders,
+        sum(order_count) as orders,
         sum(monetary) as revenue
     from {{ ref('customer_rfm') }}
 
@@ -23,7 +23,7 @@ with totals as (
     select
         'customer_segments' as mart,
         count(*) as customers,
-        sum(frequency) as orders,
+        sum(order_count) as orders,
         sum(monetary) as revenue
     from {{ ref('customer_segments') }}
 

@@ -1,4 +1,4 @@
--- Scored from the cut points and the seed alone, every customer comes out as in customer_rfm: scores, segment, group
+-- Scored from the cut points and the cells alone, every customer comes out as in customer_rfm: scores, segment, group
 -- and risk tier.
 with customers as (
 
@@ -51,8 +51,7 @@ scored as (
         recency.bands + frequency.bands + monetary.bands as bands,
         recency.score as recency_score,
         frequency.score as frequency_score,
-        monetary.score as monetary_score,
-        {{ rfm_weighted_score('recency.score', 'frequency.score', 'monetary.score') }} as rfm_weighted_score
+        monetary.score as monetary_score
     from customers
     left join looked_up as recency
         on customers.recency_days = recency.axis_value and recency.axis = 'recency'
@@ -69,18 +68,13 @@ named as (
         scored.*,
         rfm_segments.rfm_segment as segment_by_cut_points,
         rfm_segments.loyalty_group as group_by_cut_points,
-        tiers.churn_risk_tier as tier_by_cut_points
+        rfm_segments.churn_risk_tier as tier_by_cut_points
     from scored
     left join rfm_segments
         on
             scored.recency_score = rfm_segments.recency_score
             and scored.frequency_score = rfm_segments.frequency_score
             and scored.monetary_score = rfm_segments.monetary_score
-    left join cut_points as tiers
-        on
-            tiers.axis = 'weighted_score'
-            and scored.rfm_weighted_score >= coalesce(tiers.lower_bound, scored.rfm_weighted_score)
-            and scored.rfm_weighted_score < coalesce(tiers.upper_bound, scored.rfm_weighted_score + 1)
 
 ),
 

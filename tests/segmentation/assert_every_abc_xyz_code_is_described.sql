@@ -1,4 +1,4 @@
--- 12 codes of customers, 9 and `insufficient_history` of products: each described once, and no code that nothing can
+-- 15 codes of customers, 9 and `insufficient_history` of products: each described once, and no code that nothing can
 -- have.
 with descriptions as (
 
@@ -41,6 +41,13 @@ codes as (
         abc.abc_class || '_' || xyz.xyz_class as abc_xyz_segment
     from abc
     cross join xyz
+
+    union all
+
+    select
+        'customer' as scope,
+        abc_class || '_two_purchases' as abc_xyz_segment
+    from abc
 
     union all
 

@@ -37,10 +37,6 @@ ruled as (
             when frequency_score = 2 and recency_score >= 4 then 'Potential loyalists'
             when frequency_score = 2 and recency_score = 3 then 'Need attention'
             when frequency_score = 2 then 'At risk'
-            when monetary_score >= 4 and recency_score >= 4 then 'Potential loyalists'
-            when monetary_score >= 4 and recency_score = 3 then 'Need attention'
-            when monetary_score >= 4 and recency_score = 2 then 'At risk'
-            when monetary_score >= 4 then 'Hibernating'
             when recency_score = 5 then 'New'
             when recency_score = 4 then 'Promising'
             when recency_score = 3 then 'About to sleep'
@@ -48,8 +44,13 @@ ruled as (
             else 'Lost'
         end as rfm_segment,
         case
+            when frequency_score >= 3 and recency_score >= 3 then 'low'
+            when frequency_score = 2 and recency_score >= 3 then 'medium'
+            else 'high'
+        end as churn_risk_tier,
+        case
             when frequency_score >= 3 then 'loyal'
-            when frequency_score = 2 or (recency_score >= 4 and monetary_score >= 4) then 'potentially_loyal'
+            when frequency_score = 2 then 'potentially_loyal'
             else 'one_time'
         end as loyalty_group
     from cells
@@ -83,6 +84,7 @@ misnamed as (
     where
         rfm_segments.rfm_segment is null
         or rfm_segments.rfm_segment <> ruled.rfm_segment
+        or rfm_segments.churn_risk_tier <> ruled.churn_risk_tier
         or rfm_segments.loyalty_group <> ruled.loyalty_group
         or rfm_segments.rfm_cell
         <> concat(ruled.recency_score, ruled.frequency_score, ruled.monetary_score)

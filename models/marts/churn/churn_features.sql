@@ -7,19 +7,19 @@
             - {{ ratio(
                 days_between('last_orders.first_order_date', 'last_orders.order_date') ~ ' * '
                 ~ days_between('last_orders.first_order_date', 'last_orders.order_date'),
-                'snapshots.customer_order_number - 1',
+                'snapshots.customer_occasion_number - 1',
             ) }}
-        ) / (snapshots.customer_order_number - 2),
+        ) / (snapshots.customer_occasion_number - 2),
         0
     ))
 {%- endset -%}
 {%- set recency_to_mean_gap -%}
     cast({{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} as double)
-    * (snapshots.customer_order_number - 1)
+    * (snapshots.customer_occasion_number - 1)
     / {{ days_between('last_orders.first_order_date', 'last_orders.order_date') }}
 {%- endset -%}
 {%- set spend_trend -%}
-    cast(last_orders.payment_value as double) * (snapshots.customer_order_number - 1)
+    cast(last_orders.payment_value as double) * (snapshots.customer_occasion_number - 1)
     / nullif(cast(last_orders.running_payment - last_orders.payment_value as double), 0)
 {%- endset -%}
 
@@ -52,12 +52,12 @@ past_reviews as (
 
 ),
 
--- A first order and a largest order other than the last one exist only for those who ordered more than once.
+-- A first occasion and a largest one other than the last exist only for those who came more than once.
 earlier_orders as (
 
     select
         customer_id,
-        customer_order_number,
+        customer_occasion_number,
         payment_value,
         payment_type,
         main_category
@@ -108,7 +108,7 @@ outcomes as (
     select
         snapshots.customer_id,
         snapshots.cutoff_number,
-        count(*) as orders_in_window,
+        count(distinct orders.order_date) as orders_in_window,
         sum(orders.payment_value) as revenue_in_window
     from snapshots
     inner join orders
@@ -133,13 +133,13 @@ final as (
         cast({{ horizon_days }} as integer) as horizon_days,
         cast({{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} as integer) as recency_days,
         cast({{ days_between('last_orders.first_order_date', 'snapshots.cutoff_date') }} as integer) as tenure_days,
-        cast(snapshots.customer_order_number as integer) as order_count,
+        cast(snapshots.customer_occasion_number as integer) as order_count,
         {{ ratio(
             days_between('last_orders.first_order_date', 'last_orders.order_date'),
-            'snapshots.customer_order_number - 1',
+            'snapshots.customer_occasion_number - 1',
         ) }} as mean_gap_days,
         case
-            when snapshots.customer_order_number > 2
+            when snapshots.customer_occasion_number > 2
                 then {{ rounded(gap_days_sd, 6) }}
         end as gap_days_sd,
         cast(last_orders.gap_days as integer) as last_gap_days,
@@ -148,15 +148,15 @@ final as (
                 then {{ rounded(recency_to_mean_gap, 9) }}
         end as recency_to_mean_gap,
         cast(last_orders.running_payment as decimal(18, 2)) as monetary_total,
-        {{ ratio('last_orders.running_payment', 'snapshots.customer_order_number') }} as monetary_mean,
+        {{ ratio('last_orders.running_payment', 'snapshots.customer_occasion_number') }} as monetary_mean,
         cast(last_orders.payment_value as decimal(18, 2)) as last_order_payment,
         cast(last_orders.largest_payment as decimal(18, 2)) as largest_order_payment,
         cast(coalesce(first_orders.payment_value, last_orders.payment_value) as decimal(18, 2)) as first_order_payment,
         case
-            when snapshots.customer_order_number > 1
+            when snapshots.customer_occasion_number > 1
                 then {{ rounded(spend_trend, 9) }}
         end as spend_trend,
-        {{ ratio('last_orders.running_items', 'snapshots.customer_order_number') }} as items_per_order,
+        {{ ratio('last_orders.running_items', 'snapshots.customer_occasion_number') }} as items_per_order,
         cast(last_orders.item_count as integer) as last_order_items,
         {{ ratio('last_orders.running_freight', 'last_orders.running_order_value') }} as freight_share,
         last_orders.main_category as last_category,
@@ -228,17 +228,17 @@ final as (
     inner join order_history as last_orders
         on
             snapshots.customer_id = last_orders.customer_id
-            and snapshots.customer_order_number = last_orders.customer_order_number
+            and snapshots.customer_occasion_number = last_orders.customer_occasion_number
     left join earlier_orders as first_orders
         on
             snapshots.customer_id = first_orders.customer_id
-            and first_orders.customer_order_number = 1
-            and snapshots.customer_order_number > 1
+            and first_orders.customer_occasion_number = 1
+            and snapshots.customer_occasion_number > 1
     left join earlier_orders as largest_orders
         on
             snapshots.customer_id = largest_orders.customer_id
-            and last_orders.largest_order_number = largest_orders.customer_order_number
-            and snapshots.customer_order_number > last_orders.largest_order_number
+            and last_orders.largest_occasion_number = largest_orders.customer_occasion_number
+            and snapshots.customer_occasion_number > last_orders.largest_occasion_number
     left join past_deliveries
         on
             snapshots.customer_id = past_deliveries.customer_id

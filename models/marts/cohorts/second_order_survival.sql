@@ -16,29 +16,29 @@ calendar as (
 
 ),
 
-second_orders as (
+second_occasions as (
 
-    select
+    select distinct
         customer_id,
         order_date
     from orders
-    where customer_order_number = 2
+    where customer_occasion_number = 2
 
 ),
 
--- Without a second order all we know is that it did not come before as_of_date.
+-- Without a second occasion all we know is that it did not come before as_of_date.
 waits as (
 
     select
         cast(
             {{ days_between(
-                'customers.first_valid_order_at', 'coalesce(second_orders.order_date, calendar.as_of_date)'
+                'customers.first_valid_order_at', 'coalesce(second_occasions.order_date, calendar.as_of_date)'
             ) }} as integer
         ) as days_waited,
-        case when second_orders.customer_id is not null then 1 else 0 end as has_returned
+        case when second_occasions.customer_id is not null then 1 else 0 end as has_returned
     from customers
     cross join calendar
-    left join second_orders on customers.customer_id = second_orders.customer_id
+    left join second_occasions on customers.customer_id = second_occasions.customer_id
     where customers.first_valid_order_at is not null
 
 ),

@@ -26,7 +26,7 @@ daily as (
         sum(case when is_valid_order then 1 else 0 end) as orders,
         sum(case when not is_valid_order then 1 else 0 end) as invalid_orders,
         sum(case when customer_order_number = 1 then 1 else 0 end) as new_customers,
-        sum(case when customer_order_number > 1 then 1 else 0 end) as repeat_orders,
+        sum(case when customer_occasion_number > 1 then 1 else 0 end) as repeat_orders,
         sum(case when is_valid_order then item_count else 0 end) as items,
         sum(case when is_valid_order then item_value else 0 end) as item_value,
         sum(case when is_valid_order then freight_value else 0 end) as freight_value,

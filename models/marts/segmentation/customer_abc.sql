@@ -4,21 +4,13 @@ with customers as (
 
 ),
 
--- A total order and a ROWS frame: of two equal customers on the line, the same one crosses it every time.
+-- What was paid by those who paid more: of equal customers none is above the other, so they share a class.
 cumulated as (
 
     select
         customer_id,
         monetary as revenue,
-        cast(
-            coalesce(
-                sum(monetary) over (
-                    order by monetary desc, customer_id asc
-                    rows between unbounded preceding and 1 preceding
-                ),
-                0
-            ) as decimal(28, 2)
-        ) as revenue_before,
+        {{ sum_of_larger('monetary') }} as revenue_before,
         cast(sum(monetary) over () as decimal(28, 2)) as total_revenue
     from customers
 

@@ -21,7 +21,8 @@ customers as (
     select
         customer_id,
         max(order_date) as last_valid_order_date,
-        cast(count(*) as integer) as frequency,
+        cast(max(customer_occasion_number) as integer) as frequency,
+        cast(count(*) as integer) as order_count,
         cast(sum(payment_value) as decimal(18, 2)) as monetary
     from orders
     where is_valid_order
@@ -36,6 +37,7 @@ customer_values as (
         customers.last_valid_order_date,
         cast({{ days_between('customers.last_valid_order_date', 'calendar.as_of_date') }} as integer) as recency_days,
         customers.frequency,
+        customers.order_count,
         customers.monetary
     from customers
     cross join calendar
@@ -103,41 +105,6 @@ weighted as (
 
 ),
 
-weighted_counts as (
-
-    select
-        rfm_weighted_score,
-        count(*) as customers
-    from weighted
-    group by rfm_weighted_score
-
-),
-
-weighted_ranks as (
-
-    select
-        rfm_weighted_score,
-        cast(sum(customers) over (order by rfm_weighted_score) as bigint) as at_or_below,
-        cast(sum(customers) over (order by rfm_weighted_score) as bigint) - customers as below,
-        cast(sum(customers) over () as bigint) as population
-    from weighted_counts
-
-),
-
--- cume_dist = at_or_below / population; percent_rank = below / (population - 1), and 0 for a population of one.
-risk_tiers as (
-
-    select
-        rfm_weighted_score,
-        case
-            when at_or_below <= {{ var('risk_high_max_cume_dist') }} * population then 'high'
-            when population > 1 and below >= {{ var('risk_low_min_percent_rank') }} * (population - 1) then 'low'
-            else 'medium'
-        end as churn_risk_tier
-    from weighted_ranks
-
-),
-
 final as (
 
     select
@@ -145,6 +112,7 @@ final as (
         weighted.last_valid_order_date,
         weighted.recency_days,
         weighted.frequency,
+        weighted.order_count,
         weighted.monetary,
         weighted.recency_score,
         weighted.frequency_score,
@@ -152,10 +120,9 @@ final as (
         concat(weighted.recency_score, weighted.frequency_score, weighted.monetary_score) as rfm_cell,
         weighted.rfm_weighted_score,
         rfm_segments.rfm_segment,
-        risk_tiers.churn_risk_tier,
+        rfm_segments.churn_risk_tier,
         rfm_segments.loyalty_group
     from weighted
-    inner join risk_tiers on weighted.rfm_weighted_score = risk_tiers.rfm_weighted_score
     left join rfm_segments
         on
             weighted.recency_score = rfm_segments.recency_score

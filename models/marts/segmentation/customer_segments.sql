@@ -29,6 +29,7 @@ joined as (
         customer_rfm.customer_id,
         customer_rfm.recency_days,
         customer_rfm.frequency,
+        customer_rfm.order_count,
         customer_rfm.monetary,
         customer_rfm.recency_score,
         customer_rfm.frequency_score,

@@ -10,6 +10,7 @@ summed as (
     select
         customer_id,
         count(*) as order_count,
+        max(customer_occasion_number) as occasion_count,
         cast(sum(payment_value) as decimal(28, 2)) as value_sum,
         cast(sum(cast(payment_value as decimal(28, 2)) * payment_value) as decimal(38, 4)) as value_square_sum
     from orders
@@ -32,10 +33,12 @@ final as (
     select
         customer_id,
         cast(order_count as integer) as valid_order_count,
+        cast(occasion_count as integer) as occasion_count,
         {{ ratio('value_sum', 'order_count') }} as mean_order_value,
         order_value_cv,
         case
-            when order_count < 2 then 'single_purchase'
+            when occasion_count < 2 then 'single_purchase'
+            when occasion_count = 2 then 'two_purchases'
             else {{ xyz_class('order_value_cv', var('customer_xyz_x_max_cv'), var('customer_xyz_y_max_cv')) }}
         end as xyz_class
     from varied

@@ -30,7 +30,7 @@ placed as (
         customers.state,
         customer_rfm.rfm_segment,
         customer_rfm.churn_risk_tier,
-        customer_rfm.frequency,
+        customer_rfm.order_count,
         customer_rfm.monetary
     from customer_rfm
     inner join customers on customer_rfm.customer_id = customers.customer_id
@@ -44,7 +44,7 @@ summed as (
         rfm_segment,
         churn_risk_tier,
         count(*) as customers,
-        sum(frequency) as orders,
+        sum(order_count) as orders,
         sum(monetary) as revenue
     from placed
     group by zip_code_prefix, rfm_segment, churn_risk_tier

@@ -25,16 +25,6 @@ observed as (
     from customer_rfm
     group by monetary_score
 
-    union all
-
-    select
-        'weighted_score' as axis,
-        case churn_risk_tier when 'high' then 1 when 'medium' then 2 else 3 end as score,
-        cast(min(rfm_weighted_score) as decimal(18, 4)) as begins_at,
-        count(*) as customers
-    from customer_rfm
-    group by churn_risk_tier
-
 ),
 
 frequency_counts as (
@@ -104,12 +94,9 @@ final as (
         upper_bound,
         case axis
             when 'recency' then 'days'
-            when 'frequency' then 'orders'
+            when 'frequency' then 'occasions'
             when 'monetary' then 'money'
-            else 'score'
         end as unit,
-        case when axis = 'weighted_score' then case score when 1 then 'high' when 2 then 'medium' else 'low' end end
-            as churn_risk_tier,
         customers
     from bounded
 

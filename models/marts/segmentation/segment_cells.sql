@@ -39,7 +39,7 @@ summed as (
         xyz_class,
         customer_state,
         count(*) as customers,
-        sum(frequency) as orders,
+        sum(order_count) as orders,
         sum(monetary) as revenue
     from placed
     group by

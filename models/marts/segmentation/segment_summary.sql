@@ -34,7 +34,7 @@ summed as (
         customer_state,
         count(*) as customers,
         sum(case when frequency > 1 then 1 else 0 end) as repeat_customers,
-        sum(frequency) as orders,
+        sum(order_count) as orders,
         sum(monetary) as revenue,
         sum(recency_days) as recency_days_sum
     from placed

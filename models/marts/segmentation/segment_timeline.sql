@@ -4,6 +4,12 @@ with customer_months as (
 
 ),
 
+segment_history as (
+
+    select * from {{ ref('segment_history') }}
+
+),
+
 customer_segments as (
 
     select * from {{ ref('customer_segments') }}
@@ -23,36 +29,36 @@ months as (
 
 ),
 
--- Customer and month is the grain here, so customers can be counted and then added up without a distinct.
-activity as (
+-- The tier of a customer is the one at the end of that month; the ABC-XYZ code is today's, for it has no history. Customer and month
+-- is the grain here, so customers can be counted and then added up without a distinct.
+by_segmentation as (
 
     select
+        'churn_risk_tier' as segmentation,
+        segment_history.churn_risk_tier as segment,
         customer_months.order_month,
-        customer_segments.churn_risk_tier,
-        customer_segments.abc_xyz_segment,
+        count(*) as customers,
+        sum(customer_months.orders) as orders,
+        sum(customer_months.revenue) as revenue
+    from customer_months
+    inner join segment_history
+        on
+            customer_months.customer_id = segment_history.customer_id
+            and last_day(customer_months.order_month) = segment_history.month_end
+    group by segment_history.churn_risk_tier, customer_months.order_month
+
+    union all
+
+    select
+        'abc_xyz_segment' as segmentation,
+        customer_segments.abc_xyz_segment as segment,
+        customer_months.order_month,
         count(*) as customers,
         sum(customer_months.orders) as orders,
         sum(customer_months.revenue) as revenue
     from customer_months
     inner join customer_segments on customer_months.customer_id = customer_segments.customer_id
-    group by customer_months.order_month, customer_segments.churn_risk_tier, customer_segments.abc_xyz_segment
-
-),
-
-by_segmentation as (
-
-    {% for segmentation in ['churn_risk_tier', 'abc_xyz_segment'] %}
-        select
-            '{{ segmentation }}' as segmentation,
-            {{ segmentation }} as segment,
-            order_month,
-            sum(customers) as customers,
-            sum(orders) as orders,
-            sum(revenue) as revenue
-        from activity
-        group by {{ segmentation }}, order_month
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    group by customer_segments.abc_xyz_segment, customer_months.order_month
 
 ),
 

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ import requests
 from builds import ROOT, query
 from containers import compose, dockerfile, lay_out
 from input_folder import small_shop
-from services import find, folder_for, nginx, ordinary_user, postgresql, service
+from services import find, folder_for, nginx, postgresql, service
 from superset_process import Person, free_port, superset_python
 
 pytestmark = pytest.mark.long
@@ -66,14 +67,13 @@ class Container:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
         return subprocess.run(
-            [*self.words("ENTRYPOINT"), *words],
+            [*without_rights(), *self.words("ENTRYPOINT"), *words],
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
             timeout=SECONDS,
-            **who_can_run(self.python),
         )
 
     def is_healthy(self, port: int, inside: int) -> bool:
@@ -84,16 +84,15 @@ class Container:
     @contextmanager
     def serving(self, port: int, inside: int) -> Iterator[subprocess.Popen[bytes]]:
         """Run it until the block ends, and see that it is well first."""
-        log = self.folder / "output.log"
+        log = Path(self.places["/state"]) / "output.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                self.words("ENTRYPOINT"),
+                [*without_rights(), *self.words("ENTRYPOINT")],
                 cwd=self.folder,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                **who_can_run(self.python),
             )
         until = time.monotonic() + SECONDS
         try:
@@ -108,121 +107,109 @@ class Container:
             assert process.wait(60) is not None
 
 
-def who_can_run(python: str) -> Mapping[str, int | list[int]]:
-    """Return an ordinary user for a process, where such a user may run this Python and read this project."""
-    who = ordinary_user()
-    tried = subprocess.run(
-        [python, "-c", "import sys"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        env={"PATH": os.environ["PATH"]},
-        **who,
-    )
-    return who if tried.returncode == 0 else {}
+def without_rights() -> list[str]:
+    """Return what goes before a command so that root, too, may only do what the modes of files allow: `cap_drop`."""
+    return [] if os.getuid() else [find("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
 
 
-def image_of(name: str) -> Path:
-    """Lay out what an image holds, for an ordinary user to read and not to write."""
-    folder = folder_for(f"image-{name}")
-    lay_out(dockerfile()[name], folder)
+@pytest.fixture
+def folders() -> Iterator[Path]:
+    """Give a folder that servers of an ordinary user may come into too; pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="containers-"))
     folder.chmod(0o755)
-    if not os.getuid():
-        os.chown(folder, 0, 0)
+    yield folder
+    subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
+    shutil.rmtree(folder)
+
+
+def make_read_only(folder: Path) -> Path:
+    """Let nobody write a folder and what is in it, its owner included."""
+    subprocess.run(["chmod", "-R", "a-w,a+rX", str(folder)], check=True)
     return folder
 
 
-def copy_for_readers(warehouse: Path) -> Path:
+def make_state(folder: Path) -> Path:
+    """Make what an image has for its volumes."""
+    state = folder / "state"
+    state.mkdir()
+    return state
+
+
+def image_of(name: str, folder: Path) -> Path:
+    """Lay out what an image holds, for nobody to write."""
+    return make_read_only(lay_out(dockerfile()[name], folder / "image"))
+
+
+def copy_for_readers(warehouse: Path, folder: Path) -> Path:
     """Copy what is published for readers who may not write it, as a read-only volume is."""
-    folder = folder_for("warehouse")
-    shutil.copytree(warehouse / "builds", folder / "builds")
-    (folder / "current").symlink_to((warehouse / "current").readlink())
-    shutil.copy(warehouse / "metrics.prom", folder)
-    if not os.getuid():
-        os.chown(folder, 0, 0)
-    folder.chmod(0o555)
-    return folder
+    copy = folder / "warehouse"
+    shutil.copytree(warehouse / "builds", copy / "builds")
+    (copy / "current").symlink_to((warehouse / "current").readlink())
+    shutil.copy(warehouse / "metrics.prom", copy)
+    return make_read_only(copy)
 
 
-def test_the_pipeline_builds_from_what_its_image_holds() -> None:
-    image, state, warehouse, raw = image_of("pipeline"), folder_for("state"), folder_for("warehouse"), folder_for("raw")
-    small_shop().write(raw / "shop")
-    raw.chmod(0o755)
-    places = {"/raw": raw / "shop", "/warehouse": warehouse, "/state": state}
+def test_the_pipeline_builds_from_what_its_image_holds(folders: Path) -> None:
+    raw, warehouse = make_read_only(small_shop().write(folders / "raw")), folders / "warehouse"
+    warehouse.mkdir(mode=0o700)
+    places = {"/raw": raw, "/warehouse": warehouse, "/state": make_state(folders)}
     settings = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test", "WAREHOUSE_MEMORY": "1GB"}
-    container = Container("pipeline", sys.executable, places, settings, image)
-    try:
-        before = {file for file in image.rglob("*") if "__pycache__" not in file.parts}
-        built = container.run("warehouse")
-        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
-        # what `up` and a timer run: the words of the compose file
-        again = container.run(*COMPOSE["services"]["pipeline"]["command"])
-        assert again.returncode == 0 and "nothing new" in again.stderr, again.stderr
-        assert query(warehouse, "select count(*) as n from marts.fct_orders")["n"].item() == 12
-        assert (warehouse / "metrics.prom").exists()
-        assert {file for file in image.rglob("*") if "__pycache__" not in file.parts} == before
-    finally:
-        for folder in (image, state, raw):
-            shutil.rmtree(folder)
-        subprocess.run(["chmod", "-R", "u+w", str(warehouse)], check=True)
-        shutil.rmtree(warehouse)
+    container = Container("pipeline", sys.executable, places, settings, image_of("pipeline", folders))
+    built = container.run("warehouse")
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    # what `run pipeline` does without more words: those of the compose file
+    again = container.run(*COMPOSE["services"]["pipeline"]["command"])
+    assert again.returncode == 0 and "nothing new" in again.stderr, again.stderr
+    assert query(warehouse, "select count(*) as n from marts.fct_orders")["n"].item() == 12
+    assert (warehouse / "metrics.prom").exists()
 
 
-def test_the_api_serves_a_warehouse_it_may_not_write(published_warehouse: Path) -> None:
-    image, state, warehouse = image_of("api"), folder_for("state"), copy_for_readers(published_warehouse)
-    port = free_port()
-    places = {"/warehouse": warehouse, "/state": state}
-    container = Container("api", sys.executable, places, {"API_PORT": str(port)}, image)
-    try:
-        with container.serving(port, 8089):
-            ready = requests.get(f"http://127.0.0.1:{port}/ready", timeout=60)
-            assert ready.json()["build_id"] == (warehouse / "current").resolve().name
-            # what the pipeline wrote of its runs beside the warehouse is among the figures of the API
-            figures = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
-            assert "api_requests_total" in figures and 'retention_run_exit_code{step="warehouse"} 0.0' in figures
-            # the port of a container is reached from outside it only where the server listens on all its addresses
-            assert requests.get(f"http://{ELSEWHERE}:{port}/health", timeout=60).status_code == 200
-    finally:
-        remove(image, state, warehouse)
+def test_the_api_serves_a_warehouse_it_may_not_write(published_warehouse: Path, folders: Path) -> None:
+    warehouse, port = copy_for_readers(published_warehouse, folders), free_port()
+    places = {"/warehouse": warehouse, "/state": make_state(folders)}
+    container = Container("api", sys.executable, places, {"API_PORT": str(port)}, image_of("api", folders))
+    with container.serving(port, 8089):
+        ready = requests.get(f"http://127.0.0.1:{port}/ready", timeout=60)
+        assert ready.json()["build_id"] == (warehouse / "current").resolve().name
+        # what the pipeline wrote of its runs beside the warehouse is among the figures of the API
+        figures = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+        assert "api_requests_total" in figures and 'retention_run_exit_code{step="warehouse"} 0.0' in figures
+        # the port of a container is reached from outside it only where the server listens on all its addresses
+        assert requests.get(f"http://{ELSEWHERE}:{port}/health", timeout=60).status_code == 200
 
 
 @pytest.mark.superset
-def test_the_dashboards_run_on_postgresql_and_redis_behind_nginx(published_warehouse: Path, tmp_path: Path) -> None:
+def test_the_dashboards_run_on_postgresql_and_redis_behind_nginx(published_warehouse: Path, folders: Path) -> None:
     for program in ("initdb", "postgres", "pg_isready", "redis-server", "redis-cli", "nginx", "openssl"):
         find(program)
-    image, state, warehouse = image_of("dashboards"), folder_for("state"), copy_for_readers(published_warehouse)
-    secrets, port = folder_for("secrets"), free_port()
-    words = folder_for("words")
-    try:
-        shutil.copy(ROOT / "deploy" / "make_secrets.sh", words)
-        subprocess.run(["sh", str(words / "make_secrets.sh")], check=True, capture_output=True)
-        for file in (words / "secrets").iterdir():
-            shutil.copy(file, secrets)
-        with postgresql() as metadata, redis_of_compose(secrets) as cache, nginx(port) as (address, certificate):
-            database = urlsplit(metadata)
-            (secrets / "postgres_password").write_text(database.password or "")
-            check_database_is_asked_as_its_user(database.port or 0, database.username or "")
-            settings = {
-                "POSTGRES_HOST": "127.0.0.1",
-                "POSTGRES_PORT": str(database.port),
-                "POSTGRES_DB": database.path.strip("/"),
-                "REDIS_HOST": "127.0.0.1",
-                "REDIS_PORT": str(cache),
-                "SUPERSET_PORT": str(port),
-                "SUPERSET_HTTPS": "1",
-            }
-            places = {"/warehouse": warehouse, "/state": state, "/run/secrets": secrets}
-            container = Container("dashboards", superset_python(), places, settings, image)
-            with container.serving(port, 8088) as process:
-                # no password in a command line, where every user of the machine could read it
-                line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-                for file in secrets.iterdir():
-                    assert file.read_bytes().strip() not in line
-                assert requests.get(f"http://{ELSEWHERE}:{port}/health", timeout=60).status_code == 200
-                look_at_a_chart(address, certificate, state / "superset" / "admin_password")
-                assert not (state / "superset" / "metadata.db").exists()
-    finally:
-        remove(image, state, secrets, words, warehouse)
+    warehouse, state, port = copy_for_readers(published_warehouse, folders), make_state(folders), free_port()
+    shutil.copy(ROOT / "deploy" / "make_secrets.sh", folders)
+    subprocess.run(["sh", str(folders / "make_secrets.sh")], check=True, capture_output=True)
+    secrets = folders / "secrets"
+    with postgresql() as metadata, redis_of_compose(secrets) as cache, nginx(port) as (address, certificate):
+        database = urlsplit(metadata)
+        (secrets / "postgres_password").write_text(database.password or "")
+        check_database_is_asked_as_its_user(database.port or 0, database.username or "")
+        settings = {
+            "POSTGRES_HOST": "127.0.0.1",
+            "POSTGRES_PORT": str(database.port),
+            "POSTGRES_DB": database.path.strip("/"),
+            "REDIS_HOST": "127.0.0.1",
+            "REDIS_PORT": str(cache),
+            "SUPERSET_PORT": str(port),
+            "SUPERSET_HTTPS": "1",
+        }
+        places = {"/warehouse": warehouse, "/state": state, "/run/secrets": secrets}
+        image = image_of("dashboards", folders)
+        container = Container("dashboards", superset_python(), places, settings, image)
+        with container.serving(port, 8088) as process:
+            # no password in a command line, where every user of the machine could read it
+            line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            assert b"gunicorn" in line
+            assert not any(file.read_bytes().strip() in line for file in secrets.iterdir())
+            assert requests.get(f"http://{ELSEWHERE}:{port}/health", timeout=60).status_code == 200
+            look_at_a_chart(address, certificate, state / "superset" / "admin_password")
+            assert not (state / "superset" / "metadata.db").exists()
 
 
 def look_at_a_chart(address: str, certificate: Path, password: Path) -> None:
@@ -274,9 +261,3 @@ def redis_of_compose(secrets: Path) -> Iterator[int]:
 
 def path_with(program: str) -> str:
     return f"{Path(find(program)).parent}:{os.environ['PATH']}"
-
-
-def remove(*folders: Path) -> None:
-    for folder in folders:
-        subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
-        shutil.rmtree(folder)

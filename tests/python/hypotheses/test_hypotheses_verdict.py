@@ -15,8 +15,11 @@ from hypotheses.judging import TESTS, Hypothesis, evaluate, verdict
         ("positive", 0.10, 0.20, 0.001, "supported"),
         ("positive", 0.11, 0.20, 0.01, "inconclusive"),
         ("positive", 0.09, 0.20, 0.001, "inconclusive"),
+        ("positive", 0.09, 0.18, 0.001, "at_threshold"),
+        ("positive", 0.099, 0.101, 0.9, "at_threshold"),
+        ("positive", -0.18, -0.09, 0.001, "at_threshold"),
         ("positive", -0.09, 0.09, 0.001, "negligible"),
-        ("positive", 0.05, 0.10, 0.001, "inconclusive"),
+        ("positive", 0.05, 0.10, 0.001, "at_threshold"),
         ("positive", -0.30, 0.30, 0.8, "inconclusive"),
         ("positive", -0.20, -0.10, 0.001, "rejected"),
         ("positive", -0.20, -0.05, 0.001, "inconclusive"),
@@ -34,9 +37,24 @@ def test_verdict(direction: str, low: float, high: float, p_value_adjusted: floa
     assert verdict(Hypothesis(1, "rank_correlation", 0.1, direction), result, p_value_adjusted) == expected
 
 
-def test_a_design_that_cannot_tell_stays_open_however_large_the_effect() -> None:
-    result = Result(20, 9.0, 1e-9, 0.8, 0.7, 0.9, is_conclusive=False)
-    assert verdict(Hypothesis(6, "seasonality", 0.06, "different"), result, 1e-9) == "inconclusive"
+@pytest.mark.parametrize(
+    ("direction", "low", "high", "expected"),
+    [
+        ("positive", 0.95, 1.30, "inconclusive"),
+        ("positive", 1.20, 1.30, "at_threshold"),
+        ("positive", 1.25, 1.30, "supported"),
+        ("positive", 0.81, 1.24, "negligible"),
+        ("positive", 0.79, 1.24, "inconclusive"),
+        ("positive", 0.60, 0.79, "rejected"),
+        ("positive", 0.75, 0.85, "at_threshold"),
+        ("negative", 0.60, 0.79, "supported"),
+        ("different", 1.00, 1.10, "negligible"),
+        ("different", 1.30, 1.60, "supported"),
+    ],
+)
+def test_ratios_are_judged_by_their_logarithms(direction: str, low: float, high: float, expected: str) -> None:
+    result = Result(100, 1.0, 1e-4, (low * high) ** 0.5, low, high)
+    assert verdict(Hypothesis(11, "risk_ratio", 1.25, direction), result, 1e-3) == expected
 
 
 def test_without_any_data_every_declared_hypothesis_is_inconclusive() -> None:

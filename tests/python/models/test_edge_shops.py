@@ -56,12 +56,13 @@ def test_a_variation_on_the_limit_belongs_to_the_steadier_class(corner: Path) ->
     }
     assert classes["unchanging"] == "X"
     assert classes["free"] == "Z", "a mean of zero"
-    assert classes["late"] == "single_purchase"
+    assert classes["twice"] == "two_purchases", "two numbers have no spread to speak of"
+    assert (classes["late"], classes["twin"]) == ("single_purchase", "single_purchase")
 
 
 def test_frequency_scores_follow_the_declared_thresholds(corner: Path) -> None:
     scores = by(mart(corner, "marts.customer_rfm"), "customer_id", "frequency_score")
-    people = ("late", "unchanging", "x-at-limit", "four", "five", "six", "seven")
+    people = ("late", "twice", "x-at-limit", "four", "five", "six", "seven")
     assert [scores[person] for person in people] == [1, 2, 3, 4, 4, 5, 5]
 
 
@@ -76,6 +77,8 @@ def test_customers_who_are_alike_are_treated_alike(corner: Path) -> None:
 def test_orders_of_one_second_are_numbered_by_their_id(corner: Path) -> None:
     numbers = by(mart(corner, "marts.fct_orders"), "order_id", "customer_order_number")
     assert [numbers[f"twin-{letter}"] for letter in "abc"] == [1, 2, 3]
+    occasions = by(mart(corner, "marts.fct_orders"), "order_id", "customer_occasion_number")
+    assert [occasions[f"twin-{letter}"] for letter in "abc"] == [1, 1, 1]
     twin = mart(corner, "marts.dim_customers").set_index("customer_id").loc["twin"]
     assert (twin["state"], twin["first_order_state"]) == ("BA", "SP")
 
@@ -198,15 +201,19 @@ def segment_of(recency: int, frequency: int, monetary: int) -> str:
         return "Can't lose" if much else "At risk"
     if frequency == 2:
         return "Potential loyalists" if recency >= 4 else "Need attention" if recency == 3 else "At risk"
-    if much:
-        return ["Hibernating", "At risk", "Need attention", "Potential loyalists", "Potential loyalists"][recency - 1]
     return ["Lost", "Hibernating", "About to sleep", "Promising", "New"][recency - 1]
 
 
 def loyalty_of(recency: int, frequency: int, monetary: int) -> str:
     if frequency >= 3:
         return "loyal"
-    return "potentially_loyal" if frequency == 2 or (recency >= 4 and monetary >= 4) else "one_time"
+    return "potentially_loyal" if frequency == 2 else "one_time"
+
+
+def tier_of(recency: int, frequency: int, monetary: int) -> str:
+    if recency <= 2 or frequency == 1:
+        return "high"
+    return "medium" if frequency == 2 else "low"
 
 
 def test_the_seed_names_every_cell_once_by_its_stated_rule() -> None:
@@ -215,6 +222,13 @@ def test_the_seed_names_every_cell_once_by_its_stated_rule() -> None:
     assert sorted(cells) == list(product(range(1, 6), repeat=3))
     assert list(seed["rfm_segment"]) == [segment_of(*cell) for cell in cells]
     assert list(seed["loyalty_group"]) == [loyalty_of(*cell) for cell in cells]
+    assert list(seed["churn_risk_tier"]) == [tier_of(*cell) for cell in cells]
+
+
+def test_no_segment_whose_name_promises_loyalty_holds_people_who_came_once() -> None:
+    seed = pd.read_csv(ROOT / "seeds" / "rfm_segments.csv")
+    promising = seed["rfm_segment"].isin({"Champions", "Loyal", "Potential loyalists", "Can't lose"})
+    assert (seed.loc[promising, "frequency_score"] > 1).all()
 
 
 # --- one order, and none
@@ -227,7 +241,7 @@ def test_one_order_makes_a_warehouse(small_warehouses: dict[str, Path]) -> None:
     assert person[["recency_days", "frequency", "monetary"]].tolist() == [1, 1, 80]
     # cume_dist of the only value is 1: the most paid, and the longest ago.
     assert person["rfm_cell"] == "115"
-    assert person[["churn_risk_tier", "abc_xyz_segment"]].tolist() == ["medium", "A_single_purchase"]
+    assert person[["churn_risk_tier", "abc_xyz_segment"]].tolist() == ["high", "A_single_purchase"]
     thing = mart(warehouse, "marts.product_abc_xyz").iloc[0]
     assert thing[["abc_class", "xyz_class"]].tolist() == ["A", "insufficient_history"], "it dominates"
     assert mart(warehouse, "marts.cohort_retention").empty, "no month is complete"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from builds import mart
 from comparing import assert_same_rows
 from conftest import Case
-from recompute.cohorts import cohort_cells, second_order_survival
+from recompute.cohorts import cohort_cells, period_cells, second_order_survival
+from recompute.returns import returning_by_origin
 
 DIMENSIONS = {
     "state": "customer_state",
@@ -30,6 +32,60 @@ def test_every_cohort_cell_is_as_recomputed(case: Case) -> None:
     published = mart(case.warehouse, "marts.cohort_retention")
     keys = ["cohort_month", "months_since_first_order"]
     assert_same_rows(published, expected_cells(case).drop(columns="value"), keys, money=MONEY)
+
+
+def expected_periods(case: Case, dimension: str | None = None) -> pd.DataFrame:
+    last_month = case.expected.calendar.last_complete_month
+    assert last_month is not None
+    return period_cells(case.expected.orders, last_month, dimension)
+
+
+def test_every_cell_of_thirty_days_is_as_recomputed(case: Case) -> None:
+    published = mart(case.warehouse, "marts.cohort_retention_30_days")
+    keys = ["cohort_month", "periods_since_first_occasion"]
+    assert_same_rows(published, expected_periods(case).drop(columns="value"), keys, money=MONEY)
+
+
+@pytest.mark.parametrize("dimension", ["region", "payment_type"])
+def test_every_cell_of_thirty_days_of_a_dimension_is_as_recomputed(case: Case, dimension: str) -> None:
+    expected = expected_periods(case, DIMENSIONS[dimension]).rename(columns={"value": "dimension_value"})
+    published = mart(case.warehouse, "marts.cohort_retention_30_days_by_dimension")
+    keys = ["dimension_value", "cohort_month", "periods_since_first_occasion"]
+    assert_same_rows(published[published["dimension"] == dimension], expected, keys, money=MONEY)
+
+
+@pytest.mark.parametrize("periods", [3, 6, 12, 18, 24])
+def test_a_line_over_time_is_one_fixed_set_of_cohorts(case: Case, periods: int) -> None:
+    lines = mart(case.warehouse, "marts.cohort_curves", "period_number")
+    for kind, cells, step, last in (
+        ("calendar months", expected_cells(case), "months_since_first_order", periods),
+        ("30-day periods", expected_periods(case), "periods_since_first_occasion", periods - 1),
+    ):
+        followed = cells[(cells[step] == last) & cells["is_observable"]]["cohort_month"]
+        inside = cells[cells["cohort_month"].isin(followed) & (cells[step] <= last)]
+        line = lines[(lines["period_kind"] == kind) & (lines["periods_in_set"] == periods)]
+        expected = inside.groupby(step).agg(
+            cohorts=("cohort_month", "size"),
+            customers=("cohort_size", "sum"),
+            active_customers=("active_customers", "sum"),
+            cumulative_revenue=("cumulative_revenue", "sum"),
+        )
+        expected = expected.rename_axis("period_number").reset_index()
+        assert_same_rows(line, expected, ["period_number"], money=("cumulative_revenue",))
+        assert line["cumulative_revenue"].astype(float).is_monotonic_increasing
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_who_returns_by_origin_is_as_recomputed(case: Case, dimension: str) -> None:
+    last_month = case.expected.calendar.last_complete_month
+    assert last_month is not None
+    expected = returning_by_origin(case.expected.orders, last_month, DIMENSIONS[dimension])
+    published = mart(case.warehouse, "marts.returning_by_origin")
+    published = published[published["dimension"] == dimension].copy()
+    exact = expected.drop(columns="p_value_adjusted")
+    assert_same_rows(published, exact, ["dimension_value"])
+    both = published.merge(expected, on="dimension_value")
+    np.testing.assert_allclose(both["p_value_adjusted_x"], both["p_value_adjusted_y"], atol=5e-6)
 
 
 def test_unobservable_cells_hold_nothing_and_are_there(case: Case) -> None:

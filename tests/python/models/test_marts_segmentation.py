@@ -23,9 +23,9 @@ def test_cut_points_alone_score_every_customer_alike(case: Case) -> None:
         assert (score_by_bands(customers[value], axes[axis]) == customers[f"{axis}_score"]).all(), axis
         if axis != "frequency":
             assert axes[axis]["customers"].sum() == len(customers)
-    tiers = axes["weighted_score"].set_index("score")["churn_risk_tier"]
-    looked_up = score_by_bands(customers["rfm_weighted_score"], axes["weighted_score"]).map(tiers)
-    assert (looked_up == customers["churn_risk_tier"]).all()
+    named = mart(case.warehouse, "marts.rfm_segments").set_index("rfm_cell")
+    for column in ("rfm_segment", "churn_risk_tier", "loyalty_group"):
+        assert (customers["rfm_cell"].map(named[column]) == customers[column]).all(), column
 
 
 def customers_abc(case: Case) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def read_descriptions(scope: str) -> pd.DataFrame:
 
 
 def test_every_code_is_described_once() -> None:
-    customers = {f"{a}_{x}" for a in "ABC" for x in ("X", "Y", "Z", "single_purchase")}
+    customers = {f"{a}_{x}" for a in "ABC" for x in ("X", "Y", "Z", "two_purchases", "single_purchase")}
     products = {f"{a}_{x}" for a in "ABC" for x in "XYZ"} | {"insufficient_history"}
     for scope, codes in (("customer", customers), ("product", products)):
         described = read_descriptions(scope)

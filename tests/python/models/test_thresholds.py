@@ -28,8 +28,7 @@ OTHERS: dict[str, object] = {
     "rfm_weight_recency": 0.2,
     "rfm_weight_frequency": 0.2,
     "rfm_weight_monetary": 0.6,
-    "risk_high_max_cume_dist": 0.4,
-    "risk_low_min_percent_rank": 0.6,
+    "segment_backtest_cutoffs": 2,
     "abc_a_max_share": 0.5,
     "abc_b_max_share": 0.7,
     "customer_xyz_x_max_cv": 0.3,
@@ -54,7 +53,6 @@ OTHERS: dict[str, object] = {
     "hypothesis_follow_up_days": 30,
     "hypothesis_review_days": 9,
     "hypothesis_largest_cities": 1,
-    "hypothesis_min_city_customers": 2,
     "hypothesis_min_seller_orders": 2,
     "hypothesis_longest_delivery_weeks": 2,
 }

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
+from recompute.orders import day_the_data_ends
 from recompute.raw import Raw, stamps
+
+
+def without_later_orders(raw: Raw) -> Raw:
+    """Leave out the orders after the day the data ends, with their rows in the other tables."""
+    if raw.orders.empty:
+        return raw
+    purchases = stamps(raw.orders, "order_purchase_timestamp")
+    orders = raw.orders[purchases < day_the_data_ends(purchases)]
+    return replace(
+        raw,
+        orders=orders,
+        products=_sold_by_then_or_never(raw, orders, "products", "product_id"),
+        sellers=_sold_by_then_or_never(raw, orders, "sellers", "seller_id"),
+        items=raw.items[raw.items["order_id"].isin(orders["order_id"])],
+        payments=raw.payments[raw.payments["order_id"].isin(orders["order_id"])],
+        reviews=raw.reviews[raw.reviews["order_id"].isin(orders["order_id"])],
+    )
+
+
+def _sold_by_then_or_never(raw: Raw, orders: pd.DataFrame, table: str, key: str) -> pd.DataFrame:
+    """Leave out what only orders that are not among the given ones have sold."""
+    known = raw.items["order_id"].isin(raw.orders["order_id"])
+    seen = raw.items["order_id"].isin(orders["order_id"])
+    later_only = set(raw.items.loc[known & ~seen, key]) - set(raw.items.loc[seen, key])
+    kept: pd.DataFrame = getattr(raw, table)
+    return kept[~kept[key].isin(later_only)]
 
 
 def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
@@ -13,7 +42,8 @@ def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
     Orders purchased later go, with their items, payments, reviews and their row of the customers file. Stamps of
     approval, carrier and delivery that lie ahead are blanked, and the status steps back to the furthest stage reached.
     A stage without a stamp of its own is believed, unless the stage before it lies ahead.
-    Reviews answered later (or, unanswered, created later) go. A cancellation has no stamp: it stays.
+    Reviews answered later (or, unanswered, created later) go, and so do products and sellers sold only later.
+    A cancellation has no stamp: it stays.
     """
     bought = stamps(raw.orders, "order_purchase_timestamp") < as_of
     orders = raw.orders[bought].copy()
@@ -58,7 +88,7 @@ def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
         reviews=of_known_orders(reviews),
         customers=raw.customers[raw.customers["customer_id"].isin(orders["customer_id"])],
         geolocation=raw.geolocation,
-        products=raw.products,
-        sellers=raw.sellers,
+        products=_sold_by_then_or_never(raw, orders, "products", "product_id"),
+        sellers=_sold_by_then_or_never(raw, orders, "sellers", "seller_id"),
         translation=raw.translation,
     )

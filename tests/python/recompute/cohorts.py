@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
@@ -65,6 +67,59 @@ def cohort_cells(orders: pd.DataFrame, last_month: pd.Timestamp, dimension: str 
     return grid
 
 
+def period_cells(orders: pd.DataFrame, last_month: pd.Timestamp, dimension: str | None = None) -> pd.DataFrame:
+    """Return every cohort month x 30-day period since the first occasion, period 0 being days 1 to 30.
+
+    A period is observed once the last day of the cohort's month lies thirty days per period before the end of the last
+    complete month.
+
+    Parameters
+    ----------
+    orders
+        The answer of `orders.orders`.
+    last_month
+        The shop's last complete month.
+    dimension
+        Column of the first order to split by; None for the whole shop.
+    """
+    first = first_orders(orders).set_index("customer_id")
+    first = first[first["order_month"] <= last_month]
+    valid = orders[orders["is_valid_order"] & orders["customer_id"].isin(first.index)].copy()
+    value = first[dimension].fillna("unknown") if dimension else pd.Series("all", index=first.index)
+    day = (valid["order_date"] - valid["customer_id"].map(first["order_date"])).dt.days
+    valid["period"] = np.ceil(day / 30).astype(int) - 1
+    valid["value"], valid["cohort_month"] = (
+        valid["customer_id"].map(value),
+        valid["customer_id"].map(first["order_month"]),
+    )
+    keys = ["value", "cohort_month"]
+    cells = valid.groupby([*keys, "period"]).agg(
+        active_customers=("customer_id", "nunique"), orders=("order_id", "size"), revenue=("payment_value", "sum")
+    )
+    end = last_month + pd.offsets.MonthEnd(0)
+    rows = []
+    last_period = (end - (first["order_month"].min() + pd.offsets.MonthEnd(0))).days // 30 - 1
+    for cohort, size in pd.Series(value).groupby([value, first["order_month"]]).size().items():
+        key: tuple[Any, ...] = tuple(cohort)  # type: ignore[arg-type]  # of two levels
+        month_end = key[1] + pd.offsets.MonthEnd(0)
+        total = int(cells["revenue"].get((*key, -1), 0))
+        for period in range(last_period + 1):
+            active, count, paid = cells.loc[(*key, period)] if (*key, period) in cells.index else (0, 0, 0)
+            total += int(paid)
+            seen = month_end + pd.Timedelta(days=30 * (period + 1)) <= end
+            rows.append((*key, period, size, *((active, count, paid, total) if seen else (None,) * 4), seen))
+    names = ["active_customers", "orders", "revenue", "cumulative_revenue"]
+    table = pd.DataFrame(rows, columns=[*keys, "periods_since_first_occasion", "cohort_size", *names, "is_observable"])
+    table[names] = table[names].astype("Int64")
+    active = table["active_customers"].astype("Float64").astype(float)
+    table["retention_rate"] = active / table["cohort_size"]
+    table["retention_low"], table["retention_high"] = wilson(active, table["cohort_size"])
+    paid = table["cumulative_revenue"].astype("Float64").astype(float)
+    table["cumulative_revenue_per_customer"] = paid / table["cohort_size"] / 100
+    table["is_small_cell"] = table["cohort_size"] < 30
+    return table
+
+
 def wilson(successes: pd.Series, trials: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Return Wilson's 95 % interval of a rate."""
     rate, z2 = successes / trials, NORMAL_95**2
@@ -74,9 +129,10 @@ def wilson(successes: pd.Series, trials: pd.Series) -> tuple[pd.Series, pd.Serie
 
 
 def second_order_survival(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Return the Kaplan-Meier curve of days from first to second valid order, censored at the as-of day."""
+    """Return the Kaplan-Meier curve of days from first to second occasion, censored at the as-of day."""
     first = first_orders(orders).set_index("customer_id")["order_date"]
-    second = orders[orders["customer_order_number"] == 2].set_index("customer_id")["order_date"].reindex(first.index)
+    second = orders[orders["customer_occasion_number"] == 2].groupby("customer_id")["order_date"].min()
+    second = second.reindex(first.index)
     waited = (second.fillna(as_of) - first).dt.days
     came_back = second.notna()
     table = pd.DataFrame({"days_since_first_order": range(int(waited.max()) + 1)})
@@ -88,7 +144,9 @@ def second_order_survival(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataF
     curve = ecdf(CensoredData(uncensored=waited[came_back].to_numpy(), right=waited[~came_back].to_numpy())).sf
     table["survival"] = curve.evaluate(days)
     interval = curve.confidence_interval(confidence_level=0.95, method="log-log")
-    table["survival_low"] = interval.low.evaluate(days)
-    table["survival_high"] = interval.high.evaluate(days)
+    # before the first event there is no spread to estimate: the curve is 1 and so are its bounds
+    is_whole = table["survival"] == 1
+    table["survival_low"] = pd.Series(interval.low.evaluate(days)).mask(is_whole, 1.0)
+    table["survival_high"] = pd.Series(interval.high.evaluate(days)).mask(is_whole, 1.0)
     table["returned_share"] = 1 - table["survival"]
     return table

@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
-from recompute.orders import calendar, items
+from recompute.orders import items
 from recompute.raw import stamps
 from recompute.sellers import single_seller_orders
 from recompute.shop import Recomputed
@@ -19,7 +19,6 @@ from recompute.shop import Recomputed
 FOLLOW_UP = 180
 REVIEW_DAYS = 45
 LARGEST_CITIES = 10
-MIN_CITY_CUSTOMERS = 20
 MIN_SELLER_ORDERS = 10
 MIN_GROUP = 5
 COMPLETE_MONTH_MIN_SHARE = 0.10
@@ -52,8 +51,7 @@ class Tests:
 
     def __init__(self, shop: Recomputed) -> None:
         self.shop = shop
-        seen = calendar(shop.orders)
-        assert seen is not None
+        seen = shop.calendar
         assert seen.last_complete_month is not None
         self.last_month = seen.last_complete_month
         self.observed_until = seen.last_complete_month + pd.DateOffset(months=1)
@@ -91,11 +89,10 @@ class Tests:
         first = orders.drop_duplicates("customer_id").set_index("customer_id")
         mine = orders["customer_id"]
         since = _days(orders["order_date"], mine.map(first["order_date"]))
-        later = orders["customer_order_number"] > 1
+        later = orders["customer_occasion_number"] > 1
         delivered = mine.map(first["delivered_at"])
         after_delivery = later & (orders["purchased_at"] > delivered)
         after_delivery &= _days(orders["purchased_at"], delivered) < FOLLOW_UP
-        first["orders_in_follow_up"] = (since < FOLLOW_UP).groupby(mine).sum()
         first["is_back"] = (later & (since < FOLLOW_UP)).groupby(mine).any()
         first["is_back_after_review"] = (later & since.between(REVIEW_DAYS, FOLLOW_UP - 1)).groupby(mine).any()
         first["is_back_after_delivery"] = after_delivery.groupby(mine).any()
@@ -104,9 +101,9 @@ class Tests:
         first["has_delivery_follow_up"] = _days(until, first["delivered_at"]) >= FOLLOW_UP
         first["item_price"] = (first["item_value"] / first["item_count"].where(first["item_count"] > 0) / 100).round(9)
         first["mature_orders"] = orders["is_mature"].groupby(mine).sum()
+        first["mature_occasions"] = orders["order_date"].where(orders["is_mature"]).groupby(mine).nunique()
         first["reviewed_orders"] = (orders["is_mature"] & orders["is_reviewed"]).groupby(mine).sum()
         place = first.groupby(["customer_state", "customer_city"])
-        first["city_customers"] = place["order_id"].transform("size")
         sizes = place.size().rank(method="min", ascending=False)
         largest = set(sizes.index[sizes <= LARGEST_CITIES])
         first["is_largest_city"] = [
@@ -138,25 +135,23 @@ class Tests:
     def expected(self, hypothesis_id: int) -> Expected:
         """Return what the test of a hypothesis gives."""
         tests: dict[int, Callable[[], Expected]] = {
-            1: lambda: two_groups(self.followed["is_largest_city"], self.followed["orders_in_follow_up"]),
+            1: lambda: shares(self.followed["is_largest_city"], self.followed["is_back"]),
             2: lambda: correlation(self.products["photos"], self.products["orders"]),
             3: lambda: shares(self.followed["is_reviewed"], self.followed["is_back_after_review"]),
             4: self.order_value_by_payment_type,
             5: lambda: correlation(self.products["description"], self.products["orders"]),
-            6: self.seasons,
+            6: self.sale_days,
             7: lambda: correlation(self.orders["delivery_days"], self.orders["review_score"]),
             8: lambda: contingency(self.followed["order_date"].dt.day_of_week, self.followed["is_back"]),
             9: self.hours,
             10: self.weekdays,
             11: self.delivery_and_return,
-            12: lambda: two_groups(self.followed["is_back"], self.followed["item_price"]),
+            12: lambda: rate_trend(self.followed["item_price"], self.followed["is_back"]),
             13: self.review_share,
             14: self.sellers_by_state,
-            15: lambda: correlation(
-                self.orders["item_count"].where(self.orders["item_count"] > 0), self.orders["review_score"]
-            ),
-            16: lambda: groups(self.run_orders["order_month"], self.run_orders["review_score"]),
-            17: self.cities,
+            15: lambda: correlation(self.rated_sellers["score"], self.rated_sellers["items"]),
+            16: lambda: groups(self.run_orders["order_month"].dt.month, self.run_orders["review_score"]),
+            17: lambda: two_groups(self.customers["is_largest_city"], self.customers["item_price"]),
             18: self.delivery_weeks,
         }
         return tests[hypothesis_id]()
@@ -171,12 +166,22 @@ class Tests:
         orders = self.orders[self.orders["item_count"] > 0]
         return groups(orders["payment_type"], orders["order_value"])
 
-    def seasons(self) -> Expected:
-        """Hypothesis 6."""
-        logarithm = np.log(self.months["orders"] / self.months["days"])
-        time = np.arange(len(logarithm))
-        residual = logarithm - np.polyval(np.polyfit(time, logarithm, 1), time)
-        return groups(self.months["month"] % 12 // 3, residual.round(9), min_group=2)
+    def sale_days(self) -> Expected:
+        """Hypothesis 6, day by day."""
+        first, last = self.months.index.min(), self.months.index.max() + pd.offsets.MonthEnd()
+        days = pd.date_range(first, last)
+        special = pd.Series([is_sale_day(day) for day in days], index=days)
+        counts = self.orders["order_date"].value_counts().reindex(days, fill_value=0)
+        relative = {}
+        for day in days:
+            around = slice(day - pd.Timedelta(days=14), day + pd.Timedelta(days=14))
+            ordinary = counts.loc[around][~special.loc[around]].drop(day, errors="ignore")
+            if ordinary.sum() > 0:
+                relative[day] = round(counts[day] / ordinary.mean(), 9)
+        level = pd.Series(relative)
+        ones, others = level[special.reindex(level.index)], level[~special.reindex(level.index)]
+        test = stats.ttest_ind(ones, others, equal_var=False)
+        return Expected(len(level), test.statistic, test.pvalue, ones.mean() / others.mean())
 
     def hours(self) -> Expected:
         """Hypothesis 9."""
@@ -193,32 +198,31 @@ class Tests:
     def delivery_and_return(self) -> Expected:
         """Hypothesis 11."""
         people = self.customers[self.customers["has_delivery_follow_up"]]
-        return two_groups(people["is_back_after_delivery"], people["delivery_days"])
+        return rate_trend(people["delivery_days"], people["is_back_after_delivery"])
 
     def review_share(self) -> Expected:
         """Hypothesis 13."""
         people = self.customers[self.customers["mature_orders"] > 0]
         share = people["reviewed_orders"] / people["mature_orders"]
-        frequent = people["mature_orders"] > 1
+        frequent = people["mature_occasions"] > 1
         test = stats.ttest_ind(share[frequent], share[~frequent], equal_var=False)
         return Expected(
             len(share), test.statistic, test.pvalue, float(share[frequent].mean() - share[~frequent].mean())
         )
 
+    @cached_property
+    def rated_sellers(self) -> pd.DataFrame:
+        """Sellers with enough scored orders of their own: mean score, mean items per order, state."""
+        alone = single_seller_orders(self.shop.raw, self.shop.orders).dropna(subset=["review_score"])
+        by_seller = alone.assign(score=alone["review_score"].astype(int)).groupby("seller_id")
+        table = pd.DataFrame({"score": by_seller["score"].mean(), "items": by_seller["item_count"].mean()}).round(9)
+        table = table[by_seller.size() >= MIN_SELLER_ORDERS]
+        table["state"] = self.shop.raw.sellers.set_index("seller_id")["seller_state"].reindex(table.index)
+        return table
+
     def sellers_by_state(self) -> Expected:
         """Hypothesis 14."""
-        alone = single_seller_orders(self.shop.raw, self.shop.orders).dropna(subset=["review_score"])
-        score = alone["review_score"].astype(int).groupby(alone["seller_id"])
-        mean = score.mean()[score.size() >= MIN_SELLER_ORDERS].round(9)
-        state = self.shop.raw.sellers.set_index("seller_id")["seller_state"].reindex(mean.index)
-        return groups(state, mean)
-
-    def cities(self) -> Expected:
-        """Hypothesis 17."""
-        place = self.customers.groupby(["customer_state", "customer_city"])
-        enough = place["item_price"].count() >= MIN_CITY_CUSTOMERS
-        # rounded, or equal prices differ by how their mean was taken
-        return correlation(place.size()[enough], place["item_price"].median()[enough].round(10))
+        return groups(self.rated_sellers["state"], self.rated_sellers["score"])
 
     def delivery_weeks(self) -> Expected:
         """Hypothesis 18, by the textbook formulas."""
@@ -262,18 +266,58 @@ def groups(labels: pd.Series, measure: pd.Series, min_group: int = MIN_GROUP) ->
 
 
 def shares(is_one: pd.Series, outcome: pd.Series) -> Expected:
-    """Two proportions; the effect is their difference."""
-    test = stats.chi2_contingency(pd.crosstab(is_one, outcome), correction=False)
-    difference = outcome[is_one].mean() - outcome[~is_one].mean()
-    return Expected(len(outcome), test.statistic, test.pvalue, float(difference))
+    """Two proportions; the effect is their ratio."""
+    flag = is_one.astype(bool)
+    test = stats.chi2_contingency(pd.crosstab(flag, outcome), correction=False)
+    ratio = outcome[flag].mean() / outcome[~flag].mean()
+    return Expected(len(outcome), test.statistic, test.pvalue, float(ratio))
+
+
+def rate_trend(measure: pd.Series, outcome: pd.Series) -> Expected:
+    """Share along the ranks of a measure: Poisson likelihood on single units, robust error by the textbook formulas."""
+    present = measure.notna()
+    came = outcome[present].to_numpy(dtype=float)
+    rank = (measure[present].astype(float).rank().to_numpy() - 0.5) / len(came)
+    design = np.column_stack([np.ones_like(rank), rank])
+
+    def loss(line: np.ndarray) -> float:
+        return float((np.exp(design @ line) - came * (design @ line)).sum())
+
+    def slope(line: np.ndarray) -> np.ndarray:
+        return design.T @ (np.exp(design @ line) - came)
+
+    def curvature(line: np.ndarray) -> np.ndarray:
+        return design.T * np.exp(design @ line) @ design
+
+    start = np.array([np.log(came.mean()), 0.0])
+    line = optimize.minimize(loss, start, jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-9}).x
+    inverse = np.linalg.inv(curvature(line))
+    residual = came - np.exp(design @ line)
+    error = np.sqrt((inverse @ (design.T * residual**2 @ design) @ inverse)[1, 1])
+    z = line[1] / error
+    return Expected(len(came), z, 2 * stats.norm.sf(abs(z)), float(np.exp(-0.75 * line[1])))
+
+
+def is_sale_day(day: pd.Timestamp) -> bool:
+    """Say whether a day is a Brazilian sale or lies in the week up to a holiday with presents."""
+    november = pd.date_range(f"{day.year}-11-01", periods=30)
+    black_friday = [one for one in november if one.day_of_week == 3][3] + pd.Timedelta(days=1)
+    if black_friday <= day <= black_friday + pd.Timedelta(days=3):
+        return True
+    ends = [pd.Timestamp(day.year, *date) for date in ((3, 15), (6, 12), (10, 12), (12, 25))]
+    for month in (5, 8):
+        sundays = [one for one in pd.date_range(f"{day.year}-{month:02}-01", periods=31) if one.day_of_week == 6]
+        ends.append(sundays[1])
+    return any(end - pd.Timedelta(days=6) <= day <= end for end in ends)
 
 
 def contingency(x: pd.Series, y: pd.Series) -> Expected:
-    """Chi-square test of independence."""
+    """Chi-square test of independence; the effect is a ratio to the overall share."""
     table = pd.crosstab(x, y)
     test = stats.chi2_contingency(table, correction=False)
-    effect = np.sqrt(max(0.0, test.statistic - test.dof) / (len(x) * (min(table.shape) - 1)))
-    return Expected(len(x), test.statistic, test.pvalue, float(effect))
+    share = float(np.mean(y))
+    spread = np.sqrt(max(0.0, test.statistic - test.dof) / len(x) * (1 - share) / share)
+    return Expected(len(x), test.statistic, test.pvalue, float(1 + spread))
 
 
 def goodness(counts: pd.Series, expected: np.ndarray) -> Expected:

@@ -20,6 +20,7 @@ class Calendar:
 
     as_of: pd.Timestamp
     last_complete_month: pd.Timestamp | None
+    later_orders: int = 0
 
 
 def categories(raw: Raw) -> pd.Series:
@@ -76,6 +77,10 @@ def orders(raw: Raw) -> pd.DataFrame:
     valid = frame[frame["is_valid_order"]].reset_index().sort_values(["customer_id", "purchased_at", "order_id"])
     number = valid.groupby("customer_id").cumcount() + 1
     frame["customer_order_number"] = pd.Series(number.to_numpy(), index=valid["order_id"], dtype="Int64")
+    # the first order of each day opens an occasion
+    opens = ~valid.duplicated(["customer_id", "order_date"])
+    occasion = opens.astype(int).groupby(valid["customer_id"]).cumsum()
+    frame["customer_occasion_number"] = pd.Series(occasion.to_numpy(), index=valid["order_id"], dtype="Int64")
     return frame.reset_index()
 
 
@@ -150,10 +155,19 @@ def calendar(frame: pd.DataFrame, as_of: pd.Timestamp | None = None) -> Calendar
 
     The median is that of the months that ended before the as-of day, from the first order's month on; months without
     orders count. A month without any order is never the last complete one.
+
+    Parameters
+    ----------
+    frame
+        Orders with `purchased_at` and `order_month`, later ones included.
+    as_of
+        The day set by hand; by default the day the data ends.
     """
     if frame.empty:
         return None
-    as_of = as_of or frame["purchased_at"].max().normalize() + pd.Timedelta(days=1)
+    as_of = as_of or day_the_data_ends(frame["purchased_at"])
+    later = int((frame["purchased_at"] >= as_of).sum())
+    frame = frame[frame["purchased_at"] < as_of]
     this_month = as_of.to_period("M")
     ended = pd.period_range(frame["order_month"].min(), this_month - 1, freq="M").to_timestamp()
     counts = frame["order_month"].value_counts().reindex(ended, fill_value=0)
@@ -162,4 +176,17 @@ def calendar(frame: pd.DataFrame, as_of: pd.Timestamp | None = None) -> Calendar
         for month, count in zip(ended, counts, strict=True)
         if count > 0 and count >= COMPLETE_MONTH_MIN_SHARE * np.median(counts)
     ]
-    return Calendar(as_of=as_of, last_complete_month=max(enough, default=None))
+    return Calendar(as_of=as_of, last_complete_month=max(enough, default=None), later_orders=later)
+
+
+def day_the_data_ends(purchases: pd.Series) -> pd.Timestamp:
+    """Return the day after the last month whose orders per day come up to a tenth of the median month's.
+
+    The last month is as long as it has been seen, so its day after is the one after the last purchase.
+    """
+    last_day = purchases.max().normalize()
+    counts = purchases.dt.to_period("M").value_counts().sort_index()
+    ends = {month: min(month.end_time.normalize(), last_day) for month in counts.index}
+    rate = pd.Series({month: round(count / ends[month].day, 9) for month, count in counts.items()})
+    kept = rate.index[rate >= round(COMPLETE_MONTH_MIN_SHARE * rate.median(), 6)]
+    return ends[max(kept)] + pd.Timedelta(days=1)

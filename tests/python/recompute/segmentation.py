@@ -11,12 +11,13 @@ A_MAX_SHARE, B_MAX_SHARE = 80, 95  # per cent of revenue before the item
 
 
 def rfm_values(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Return recency in days, number and money (cents) of each person's valid orders, by customer id."""
+    """Return recency in days, number of occasions and orders, and money (cents) of each person, by customer id."""
     people = orders[orders["is_valid_order"]].groupby("customer_id")
     return pd.DataFrame(
         {
             "recency_days": (as_of - people["purchased_at"].max().dt.normalize()).dt.days,
-            "frequency": people.size(),
+            "frequency": people["customer_occasion_number"].max().astype("int64"),
+            "order_count": people.size(),
             "monetary": people["payment_value"].sum(),
         }
     ).reset_index()
@@ -29,7 +30,7 @@ def _fifths(values: pd.Series) -> pd.Series:
 
 
 def rfm_scores(values: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """Add scores 1 to 5 (5 is best), cell, weighted score (in tenths), risk tier and segment.
+    """Add scores 1 to 5 (5 is best), cell, weighted score (in tenths), segment, risk tier and loyalty group.
 
     Parameters
     ----------
@@ -44,27 +45,16 @@ def rfm_scores(values: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     scored["monetary_score"] = _fifths(scored["monetary"])
     tenths = 5 * scored["recency_score"] + 3 * scored["frequency_score"] + 2 * scored["monetary_score"]
     scored["weighted_tenths"] = tenths
-    scored["churn_risk_tier"] = risk_tier(tenths)
     return scored.merge(
         cells, on=["recency_score", "frequency_score", "monetary_score"], how="left", validate="many_to_one"
     )
 
 
-def risk_tier(weighted: pd.Series) -> pd.Series:
-    """Return the tier of each weighted score: the lowest quarter is at high risk, the top quarter at low."""
-    count = len(weighted)
-    at_most = weighted.rank(method="max").astype("int64")
-    below = weighted.rank(method="min").astype("int64") - 1
-    tier = pd.Series("medium", index=weighted.index)
-    if count > 1:
-        tier = tier.mask(4 * below >= 3 * (count - 1), "low")
-    return tier.mask(4 * at_most <= count, "high")
-
-
 def abc(revenue: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Add the share of revenue before each item (largest first, ties by key) and its class."""
+    """Add the share of revenue made by larger items, and the class."""
     ranked = revenue.sort_values(["revenue", key], ascending=[False, True]).reset_index(drop=True)
-    before = ranked["revenue"].cumsum() - ranked["revenue"]
+    # of equal items none is before the other
+    before = (ranked["revenue"].cumsum() - ranked["revenue"]).groupby(ranked["revenue"]).transform("first")
     total = int(ranked["revenue"].sum())
     ranked["cumulative_share_before"] = before / total if total else np.nan
     ranked["abc_class"] = np.select(
@@ -98,12 +88,16 @@ def customer_xyz(orders: pd.DataFrame) -> pd.DataFrame:
     grouped = valid.assign(square=valid["payment_value"] ** 2).groupby("customer_id")
     count, total = grouped.size(), grouped["payment_value"].sum()
     variation_of_orders = variation(count, total, grouped["square"].sum())
+    occasions = grouped["order_date"].nunique()
     table = pd.DataFrame(
         {
             "valid_order_count": count,
+            "occasion_count": occasions,
             "mean_order_value": total / count / 100,
             "order_value_cv": variation_of_orders,
-            "xyz_class": band(variation_of_orders, 0.10, 0.25).mask(count < 2, "single_purchase"),
+            "xyz_class": band(variation_of_orders, 0.10, 0.25)
+            .mask(occasions == 2, "two_purchases")
+            .mask(occasions == 1, "single_purchase"),
         }
     )
     return table.reset_index()

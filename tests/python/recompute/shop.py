@@ -9,7 +9,8 @@ import pandas as pd
 
 from recompute import orders as rollup
 from recompute import segmentation
-from recompute.raw import Raw, read_raw
+from recompute.as_of import without_later_orders
+from recompute.raw import Raw, read_raw, stamps
 
 SEEDS = Path(__file__).resolve().parents[3] / "seeds"
 
@@ -38,7 +39,12 @@ class Recomputed:
 
     @cached_property
     def raw(self) -> Raw:
-        """The nine tables as text."""
+        """The nine tables as text, without what belongs to orders after the day the data ends."""
+        return without_later_orders(self.whole)
+
+    @cached_property
+    def whole(self) -> Raw:
+        """The nine tables as the files hold them."""
         return read_raw(self.folder)
 
     @cached_property
@@ -56,7 +62,8 @@ class Recomputed:
     @cached_property
     def calendar(self) -> rollup.Calendar:
         """The day the shop is seen from; the shop must have orders."""
-        calendar = rollup.calendar(self.orders)
+        purchases = pd.DataFrame({"purchased_at": stamps(self.whole.orders, "order_purchase_timestamp")})
+        calendar = rollup.calendar(purchases.assign(order_month=rollup.month_of(purchases["purchased_at"])))
         assert calendar is not None, "the shop has no orders"
         return calendar
 

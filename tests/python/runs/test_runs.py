@@ -142,3 +142,21 @@ def test_the_log_begins_anew_when_it_is_long_and_old_records_go(
     # a record cut off by a power failure is passed over
     (tmp_path / "warehouse" / "history" / "99.json").write_text('{"run_id": "99", "st')
     assert len(history.runs()) == 3
+
+
+def test_the_record_of_an_earlier_version_counts_and_a_damaged_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
+    for _ in range(3):
+        with history.recorded("refresh") as run_of_now:
+            run_of_now.is_worth_keeping = True
+    older, changed, cut = sorted((tmp_path / "warehouse" / "history").glob("*.json"))
+    known = json.loads(older.read_text())
+    # what earlier versions wrote: no digest, and nothing of what came later
+    for name in ("digest", "peak_memory_mb", "warehouse_mb"):
+        del known[name]
+    older.write_text(json.dumps(known))
+    changed.write_text(changed.read_text().replace('"succeeded"', '"failed"'))
+    cut.write_text(cut.read_text()[:-20])
+    assert [(one.run_id, one.status) for one in history.runs()] == [(older.stem, "succeeded")]

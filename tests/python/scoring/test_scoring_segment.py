@@ -100,7 +100,7 @@ def test_every_customer_alone_gets_what_the_batch_gave(published_warehouse: Path
     with_telling = replace(segmenter, model=telling)
     different: list[tuple[object, ...]] = []
     for row, person in enumerate(batch):
-        alone = with_telling.segment_customer(people[person[0]], person[0])
+        alone = with_telling.segment_customer(people[person[0]])
         by_rule = (
             alone.recency_days,
             alone.frequency,
@@ -122,7 +122,7 @@ def test_every_customer_alone_gets_what_the_batch_gave(published_warehouse: Path
         if by_rule != person[1:10] or forecast != expected:
             different.append((person, alone, expected))
     for person in batch[::20]:
-        alone = segmenter.segment_customer(people[person[0]], person[0])
+        alone = segmenter.segment_customer(people[person[0]])
         if (alone.churn_probability, alone.churn_band, list(alone.reasons)) != person[10:]:
             different.append((person, alone, "the shop's own model"))
     assert different == []

@@ -7,6 +7,7 @@ orders as (
         order_id,
         customer_id,
         customer_order_number,
+        customer_occasion_number,
         is_valid_order,
         purchased_at,
         order_date,
@@ -66,25 +67,53 @@ orders_of_several as (
 
     select
         *,
-        lag(order_date) over (partition by customer_id order by customer_order_number) as previous_order_date,
-        lead(order_date) over (partition by customer_id order by customer_order_number) as next_order_date,
         row_number() over (
             partition by customer_id, main_category order by customer_order_number
-        ) as nth_order_in_category,
-        max(payment_value) over (
-            partition by customer_id order by customer_order_number
-            rows between unbounded preceding and 1 preceding
-        ) as largest_earlier_payment
+        ) as nth_order_in_category
     from valid_orders
     where has_other_valid_orders
 
 ),
 
--- What was known of a person right after each of their orders: all running totals, so no later order can enter.
+-- A person's orders of one day are one occasion. What does not add up (category, payment type, delivery) is that of its last order.
+occasions_of_several as (
+
+    select
+        customer_id,
+        customer_occasion_number,
+        order_date,
+        {{ last_by('order_id', ['customer_order_number']) }} as order_id,
+        sum(payment_value) as payment_value,
+        sum(item_count) as item_count,
+        sum(order_value) as order_value,
+        sum(freight_value) as freight_value,
+        sum(case when nth_order_in_category = 1 then 1 else 0 end) as new_categories
+    from orders_of_several
+    group by customer_id, customer_occasion_number, order_date
+
+),
+
+neighbours as (
+
+    select
+        *,
+        lag(order_date) over (partition by customer_id order by customer_occasion_number) as previous_order_date,
+        lead(order_date) over (partition by customer_id order by customer_occasion_number) as next_order_date,
+        max(payment_value) over (
+            partition by customer_id order by customer_occasion_number
+            rows between unbounded preceding and 1 preceding
+        ) as largest_earlier_payment
+    from occasions_of_several
+
+),
+
+-- What was known of a person right after each of their occasions: all running totals, so no later one can enter.
 running_totals as (
 
     select
         order_id,
+        payment_value,
+        item_count,
         next_order_date,
         {{ days_between('previous_order_date', 'order_date') }} as gap_days,
         min(order_date) over running as first_order_date,
@@ -93,20 +122,20 @@ running_totals as (
         sum(item_count) over running as running_items,
         sum(order_value) over running as running_order_value,
         sum(freight_value) over running as running_freight,
-        sum(case when nth_order_in_category = 1 then 1 else 0 end) over running as category_count,
+        sum(new_categories) over running as category_count,
         max(
             case
-                when largest_earlier_payment is null then customer_order_number
-                when payment_value > largest_earlier_payment then customer_order_number
+                when largest_earlier_payment is null then customer_occasion_number
+                when payment_value > largest_earlier_payment then customer_occasion_number
             end
-        ) over running as largest_order_number,
+        ) over running as largest_occasion_number,
         sum(
             {{ days_between('previous_order_date', 'order_date') }}
             * {{ days_between('previous_order_date', 'order_date') }}
         ) over running as running_squared_gap
-    from orders_of_several
+    from neighbours
     window running as (
-        partition by customer_id order by customer_order_number
+        partition by customer_id order by customer_occasion_number
         rows between unbounded preceding and current row
     )
 
@@ -116,16 +145,15 @@ final as (
 
     select
         valid_orders.customer_id,
-        valid_orders.order_id,
-        valid_orders.customer_order_number,
+        valid_orders.customer_occasion_number,
         valid_orders.order_date,
         running_totals.next_order_date,
         valid_orders.delivered_date,
         valid_orders.delivery_days,
         valid_orders.delay_days,
         valid_orders.is_late,
-        valid_orders.item_count,
-        valid_orders.payment_value,
+        coalesce(running_totals.item_count, valid_orders.item_count) as item_count,
+        coalesce(running_totals.payment_value, valid_orders.payment_value) as payment_value,
         valid_orders.payment_type,
         valid_orders.max_installments,
         valid_orders.main_category,
@@ -141,11 +169,12 @@ final as (
         coalesce(running_totals.running_order_value, valid_orders.order_value) as running_order_value,
         coalesce(running_totals.running_freight, valid_orders.freight_value) as running_freight,
         coalesce(running_totals.category_count, 1) as category_count,
-        coalesce(running_totals.largest_order_number, valid_orders.customer_order_number) as largest_order_number,
+        coalesce(running_totals.largest_occasion_number, 1) as largest_occasion_number,
         running_totals.running_squared_gap
     from valid_orders
     left join running_totals on valid_orders.order_id = running_totals.order_id
     left join sampled_customers on valid_orders.customer_id = sampled_customers.customer_id
+    where not valid_orders.has_other_valid_orders or running_totals.order_id is not null
 
 )
 

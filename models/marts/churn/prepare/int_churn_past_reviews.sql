@@ -27,6 +27,7 @@ stamped_reviews as (
         reviews.review_score,
         reviews.has_comment,
         orders.customer_id,
+        orders.order_date,
         coalesce(reviews.review_answered_at, reviews.review_created_at, orders.purchased_at) as known_at
     from reviews
     inner join orders on reviews.order_id = orders.order_id
@@ -63,8 +64,8 @@ reviews_of_several as (
 numbered_reviews as (
 
     select
-        stamped_reviews.order_id,
         stamped_reviews.customer_id,
+        stamped_reviews.order_date,
         stamped_reviews.review_score,
         stamped_reviews.has_comment,
         cast(stamped_reviews.known_at as date) as known_date,
@@ -86,7 +87,7 @@ final as (
         sum(numbered_reviews.review_score) as total_review_score,
         {{ last_by('numbered_reviews.review_score', ['numbered_reviews.review_number']) }} as last_review_score,
         sum(case when numbered_reviews.has_comment then 1 else 0 end) as comment_count,
-        sum(case when numbered_reviews.order_id = snapshots.order_id then 1 else 0 end) as last_order_review_count
+        sum(case when numbered_reviews.order_date = snapshots.order_date then 1 else 0 end) as last_order_review_count
     from snapshots
     inner join numbered_reviews
         on

@@ -30,14 +30,14 @@ cutoffs as (
 
 ),
 
--- Exactly one order is a person's last one before a cut-off: a row per person and cut-off without any aggregation.
--- Keys only: this is the widest fan-out, and what belongs to the order is joined at the end.
+-- Exactly one occasion is a person's last one before a cut-off: a row per person and cut-off without any aggregation.
+-- Keys only: this is the widest fan-out, and what belongs to the occasion is joined at the end.
 final as (
 
     select
         order_history.customer_id,
-        order_history.customer_order_number,
-        order_history.order_id,
+        order_history.customer_occasion_number,
+        order_history.order_date,
         order_history.next_order_date,
         order_history.has_other_orders,
         cutoffs.cutoff_number,

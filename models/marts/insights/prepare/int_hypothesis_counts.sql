@@ -1,13 +1,13 @@
 {#
     Every test depends on its data only through how many units share each distinct pair of values, so that is all that
     leaves the database: some ten thousand rows, however many orders there are. One entry per hypothesis: the rows of its
-    unit, and what is set against what. Hypotheses 6, 9 and 10 are counted below, as they need the months, hours and
-    weekdays without an order too.
+    unit, and what is set against what. Hypotheses 9 and 10 are counted below, as they need the hours and weekdays
+    without an order too.
 #}
 {% set comparisons = [
     {
         'id': 1, 'unit': 'customers', 'where': 'has_follow_up and is_largest_city is not null',
-        'x': 'cast(is_largest_city as integer)', 'y': 'orders_in_follow_up',
+        'x': 'cast(is_largest_city as integer)', 'y': 'cast(is_back as integer)',
     },
     {
         'id': 2, 'unit': 'products', 'where': 'has_follow_up and photo_count is not null',
@@ -26,6 +26,10 @@
         'x': 'description_length', 'y': 'orders_in_follow_up',
     },
     {
+        'id': 6, 'unit': 'days', 'where': 'relative_orders is not null',
+        'label': 'kind_of_day', 'x': 'cast(is_sale_day as integer)', 'y': 'relative_orders',
+    },
+    {
         'id': 7, 'unit': 'orders', 'where': 'delivery_days is not null and review_score is not null',
         'x': 'delivery_days', 'y': 'review_score',
     },
@@ -35,31 +39,32 @@
     },
     {
         'id': 11, 'unit': 'customers', 'where': 'has_delivery_follow_up and delivery_days is not null',
-        'x': 'cast(is_back_after_delivery as integer)', 'y': 'delivery_days',
+        'x': 'delivery_days', 'y': 'cast(is_back_after_delivery as integer)',
     },
     {
         'id': 12, 'unit': 'customers', 'where': 'has_follow_up and mean_item_price is not null',
-        'x': 'cast(is_back as integer)', 'y': 'mean_item_price',
+        'x': 'mean_item_price', 'y': 'cast(is_back as integer)',
     },
     {
         'id': 13, 'unit': 'customers', 'where': 'mature_orders > 0',
-        'x': 'cast(mature_orders > 1 as integer)', 'y': ratio('reviewed_orders', 'mature_orders'),
+        'x': 'cast(mature_occasions > 1 as integer)', 'y': ratio('reviewed_orders', 'mature_orders'),
     },
     {
         'id': 14, 'unit': 'sellers', 'where': 'scored_orders >= ' ~ var('hypothesis_min_seller_orders'),
         'label': 'state', 'y': 'mean_score',
     },
     {
-        'id': 15, 'unit': 'orders', 'where': 'item_count > 0 and review_score is not null',
-        'x': 'item_count', 'y': 'review_score',
+        'id': 15, 'unit': 'sellers', 'where': 'scored_orders >= ' ~ var('hypothesis_min_seller_orders'),
+        'x': 'mean_score', 'y': 'items_per_order',
     },
     {
         'id': 16, 'unit': 'complete_month_orders', 'where': 'review_score is not null',
-        'label': 'order_month', 'y': 'review_score',
+        'label': "substring('JanFebMarAprMayJunJulAugSepOctNovDec', 3 * cast(extract(month from order_date) as integer) - 2, 3)",
+        'y': 'review_score',
     },
     {
-        'id': 17, 'unit': 'cities', 'where': 'priced_customers >= ' ~ var('hypothesis_min_city_customers'),
-        'x': 'customers', 'y': 'median_item_price',
+        'id': 17, 'unit': 'customers', 'where': 'mean_item_price is not null and is_largest_city is not null',
+        'x': 'cast(is_largest_city as integer)', 'y': 'mean_item_price',
     },
     {
         'id': 18, 'unit': 'orders', 'where': 'delivery_days is not null and review_score is not null',
@@ -92,9 +97,9 @@ sellers as (
 
 ),
 
-cities as (
+days as (
 
-    select * from {{ ref('int_hypothesis_cities') }}
+    select * from {{ ref('int_hypothesis_days') }}
 
 ),
 
@@ -172,14 +177,6 @@ pairs as (
         group by 2, 3, 4
         union all
     {% endfor %}
-    select
-        6 as hypothesis_id,
-        season as x_label,
-        cast(month_number as double) as x,
-        orders_per_day as y,
-        1 as units
-    from months
-    union all
     select
         9 as hypothesis_id,
         cast(null as string) as x_label,

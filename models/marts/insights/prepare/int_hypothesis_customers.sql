@@ -70,6 +70,8 @@ later_orders as (
         later.customer_id,
         later.is_mature,
         later.is_reviewed,
+        later.order_date,
+        later.customer_occasion_number > 1 as is_return,
         {{ days_between('first_orders.order_date', 'later.order_date') }} as days_since_first_order,
         later.purchased_at > first_orders.delivered_at
         and {{ days_between('first_orders.delivered_at', 'later.purchased_at') }} < {{ follow_up_days }}
@@ -80,19 +82,24 @@ later_orders as (
 
 ),
 
+-- Returning is another shopping occasion; a further order of the first day is an order that may be reviewed, and no return.
 returns as (
 
     select
         customer_id,
-        sum(case when days_since_first_order < {{ follow_up_days }} then 1 else 0 end) as orders_in_follow_up,
+        max(case when is_return and days_since_first_order < {{ follow_up_days }} then 1 else 0 end) as is_back,
         max(
             case
-                when days_since_first_order >= {{ review_days }} and days_since_first_order < {{ follow_up_days }}
+                when
+                    is_return
+                    and days_since_first_order >= {{ review_days }}
+                    and days_since_first_order < {{ follow_up_days }}
                     then 1
                 else 0
             end
         ) as is_back_after_review,
-        max(case when is_after_delivery then 1 else 0 end) as is_back_after_delivery,
+        max(case when is_return and is_after_delivery then 1 else 0 end) as is_back_after_delivery,
+        count(distinct case when is_mature and is_return then order_date end) as mature_returns,
         sum(case when is_mature then 1 else 0 end) as mature_orders,
         sum(case when is_mature and is_reviewed then 1 else 0 end) as reviewed_orders
     from later_orders
@@ -127,10 +134,10 @@ final as (
         first_orders.is_reviewed,
         coalesce(first_orders.has_follow_up, false) as has_follow_up,
         coalesce(first_orders.has_delivery_follow_up, false) as has_delivery_follow_up,
-        1 + coalesce(returns.orders_in_follow_up, 0) as orders_in_follow_up,
-        coalesce(returns.orders_in_follow_up, 0) > 0 as is_back,
+        coalesce(returns.is_back, 0) > 0 as is_back,
         coalesce(returns.is_back_after_review, 0) > 0 as is_back_after_review,
         coalesce(returns.is_back_after_delivery, 0) > 0 as is_back_after_delivery,
+        case when first_orders.is_mature then 1 else 0 end + coalesce(returns.mature_returns, 0) as mature_occasions,
         case when first_orders.is_mature then 1 else 0 end + coalesce(returns.mature_orders, 0) as mature_orders,
         case when first_orders.is_mature and first_orders.is_reviewed then 1 else 0 end
         + coalesce(returns.reviewed_orders, 0) as reviewed_orders

@@ -65,8 +65,7 @@ unbroken as (
 
     select
         counted.order_month,
-        counted.orders,
-        {{ days_between('counted.order_month', add_months('counted.order_month', 1)) }} as day_count
+        counted.orders
     from counted
     cross join last_broken_month
     where counted.order_month > coalesce(last_broken_month.order_month, cast('1900-01-01' as date))
@@ -77,16 +76,7 @@ final as (
 
     select
         order_month,
-        cast(extract(year from order_month) * 12 + extract(month from order_month) as integer) as month_number,
-        case
-            when extract(month from order_month) in (12, 1, 2) then 'December to February'
-            when extract(month from order_month) in (3, 4, 5) then 'March to May'
-            when extract(month from order_month) in (6, 7, 8) then 'June to August'
-            else 'September to November'
-        end as season,
-        day_count,
-        orders,
-        {{ ratio('orders', 'day_count') }} as orders_per_day
+        orders
     from unbroken
 
 )

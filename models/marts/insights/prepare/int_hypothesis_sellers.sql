@@ -22,6 +22,7 @@ scores as (
     select
         order_items.only_seller_id as seller_id,
         count(*) as scored_orders,
+        {{ ratio('sum(order_items.item_count)', 'count(*)') }} as items_per_order,
         {{ ratio('sum(orders.review_score)', 'count(*)') }} as mean_score
     from orders
     inner join order_items on orders.order_id = order_items.order_id
@@ -36,6 +37,7 @@ final as (
         sellers.seller_id,
         sellers.state,
         scores.scored_orders,
+        scores.items_per_order,
         scores.mean_score
     from sellers
     inner join scores on sellers.seller_id = scores.seller_id

@@ -1,6 +1,6 @@
 """Send the served file expressions that nobody would write, and keep those that break or crash DuckDB.
 
-    python tests/python/fuzz_expressions.py WAREHOUSE.duckdb [--expressions 100000] [--seconds 900] [--seed 1]
+    python tests/python/superset/fuzz_expressions.py WAREHOUSE.duckdb [--expressions 100000] [--seconds 900] [--seed 1]
 
 Each batch runs in a process of its own, with the server's settings and a limit on its memory; the expression that ends
 it is printed as a line of JSON. What was found is kept in `BREAKING` of `test_superset_connection.py`.
