@@ -50,8 +50,6 @@ def run_until_stopped(body: Callable[[], None]) -> None:
     """
     is_outermost = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != _stop
     before = signal.signal(signal.SIGINT, _stop) if is_outermost else None
-    if is_outermost:
-        _stops.clear()
     try:
         body()
         stop_if_asked()
@@ -63,6 +61,8 @@ def run_until_stopped(body: Callable[[], None]) -> None:
         raise
     finally:
         if is_outermost:
+            # what ends here is not asked of whatever runs next in this process
+            _stops.clear()
             signal.signal(signal.SIGINT, before)
 
 

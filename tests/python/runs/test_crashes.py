@@ -262,7 +262,6 @@ def test_a_query_stopped_by_hand_is_no_fault(
     def count(*_: object) -> None:
         duckdb.execute("SELECT count(*) FROM range(100000000) a, range(10000) b").fetchall()
 
-    stop_in_a_second()
     assert stopped(count, tmp_path, monkeypatch) == 130
     told = capsys.readouterr().err
     assert "stopped by hand" in told and "fault" not in told
@@ -298,7 +297,6 @@ def test_stopped_by_hand_is_what_it_is_whatever_was_at_work_makes_of_it(
     capsys: pytest.CaptureFixture[str],
     at_work: Callable[..., None],
 ) -> None:
-    stop_in_a_second()
     assert stopped(at_work, tmp_path, monkeypatch) == 130
     assert "error: stopped by hand" in capsys.readouterr().err.splitlines()[-1]
     # and the next run is not taken for it
@@ -306,14 +304,15 @@ def test_stopped_by_hand_is_what_it_is_whatever_was_at_work_makes_of_it(
     assert command.main(["publish"]) == 0
 
 
-def stop_in_a_second() -> None:
-    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
-
-
 def stopped(at_work: Callable[..., None], folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run a step that does this, and check its record: no alarm."""
+
+    def begin(*arguments: object) -> None:
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        at_work(*arguments)
+
     monkeypatch.setenv("WAREHOUSE_DIR", str(folder / "warehouse"))
-    monkeypatch.setattr(command, "_run", at_work)
+    monkeypatch.setattr(command, "_run", begin)
     code = command.main(["publish"])
     (record,) = (json.loads(file.read_text()) for file in (folder / "warehouse" / "history").glob("*.json"))
     assert (record["status"], record["exit_code"]) == ("failed", 130) and "stopped by hand" in record["message"]
