@@ -21,6 +21,7 @@ from pipeline.base.errors import StoppedByHand
 from pipeline.base.files import write_whole
 from pipeline.base.outcome import run_until_stopped
 from scoring import backtest, clusters, model_card
+from scoring.cutoffs import with_history
 from scoring.effects import feature_effects
 from scoring.features import from_arrow
 from scoring.run import RANDOM_STATE, Outcome, Run, calibration_rows, metric_rows
@@ -109,7 +110,7 @@ def _score(store: Store, options: argparse.Namespace) -> None:
         )
     run = Run(
         store.snapshot,
-        list(frame.customers),
+        with_history(frame.history_days, frame.as_of_date, horizon),
         frame.as_of_date,
         horizon,
         has_window_values=horizon == frame.horizon_days,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -65,6 +65,27 @@ class Plan:
         if self.test:
             named.append(("test", self.test))
         return tuple(sorted(named, key=lambda pair: pair[1].cutoff))
+
+
+def with_history(history_days: Mapping[date, int], as_of: date, horizon_days: int) -> list[date]:
+    """Leave out cut-offs of a shop younger than the horizon: a few days of customers teach what no later day is like.
+
+    Parameters
+    ----------
+    history_days : mapping of date to int
+        Days from the shop's first order to each cut-off.
+    as_of : date
+    horizon_days : int
+
+    Returns
+    -------
+    list of date
+        Every cut-off when none whose window has closed would be left.
+    """
+    old_enough = [cutoff for cutoff, days in history_days.items() if days >= horizon_days]
+    if any(cutoff + timedelta(days=horizon_days) <= as_of for cutoff in old_enough):
+        return old_enough
+    return list(history_days)
 
 
 def make_plan(cutoffs: Sequence[date], as_of: date, horizon_days: int, judged: int = 3) -> Plan:

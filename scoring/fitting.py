@@ -59,6 +59,9 @@ SHIPPABLE = (BASE_RATE, RECENCY_ONLY, RECENCY_FREQUENCY, LOGISTIC, BOOSTED_ADDIT
 # Fitted and published beside them, but without exact contributions per customer.
 REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
 
+SEASON_FEATURES = ("last_order_weekday", "last_order_month")
+SEASONS_FROM_DAYS = 640  # two years of 90-day windows, first to last cut-off
+
 MIN_RARE = 20  # fewer of the rare class to learn from: no model, only the base rate
 FREE_ROWS = 50_000  # training rows up to which nothing is left out
 MAX_COMMON = 200_000  # and never more of them than this
@@ -79,6 +82,8 @@ class Snapshot:
         Outcome: NaN when there is no later order.
     bucket : array of int, shape (n,)
         0 to 999, drawn from the customer's id: the same person has the same one at every cut-off.
+    window : array of int, shape (n,)
+        The cut-off, as a day number.
     orders, revenue : array, shape (n,)
         Outcome within the window of the features; NaN where unknown.
     """
@@ -86,6 +91,7 @@ class Snapshot:
     features: FeatureTable
     days_to_next_order: Floats
     bucket: npt.NDArray[np.int64]
+    window: npt.NDArray[np.int64]
     orders: Floats
     revenue: Floats
 
@@ -100,6 +106,7 @@ class Snapshot:
             self.features.take(rows),
             self.days_to_next_order[rows],
             self.bucket[rows],
+            self.window[rows],
             self.orders[rows],
             self.revenue[rows],
         )
@@ -113,6 +120,7 @@ def stack(snapshots: list[Snapshot]) -> Snapshot:
         concatenate([one.features for one in snapshots]),
         np.concatenate([one.days_to_next_order for one in snapshots]),
         np.concatenate([one.bucket for one in snapshots]),
+        np.concatenate([one.window for one in snapshots]),
         np.concatenate([one.orders for one in snapshots]),
         np.concatenate([one.revenue for one in snapshots]),
     )
@@ -191,8 +199,11 @@ def _fit_models(
         RECENCY_FREQUENCY,
         lambda: Logistic(("recency_days", "order_count"), inverse_penalty=1.0).fit(table, outcome, weight),
     )
-    add(LOGISTIC, lambda: Logistic(LINEAR_FEATURES).fit(table, outcome, weight))
-    boosting = Boosting(NAMES, random_state)
+    # In less than two years of windows a month is a window in disguise.
+    untold = () if int(np.ptp(training.window)) >= SEASONS_FROM_DAYS else SEASON_FEATURES
+    linear = [name for name in LINEAR_FEATURES if name not in untold]
+    add(LOGISTIC, lambda: Logistic(linear).fit(table, outcome, weight))
+    boosting = Boosting([name for name in NAMES if name not in untold], random_state)
     add(BOOSTED_ADDITIVE, lambda: boosting.fit(table, outcome, weight, held_out))
     add(
         BOOSTED_INTERACTIONS,

@@ -56,7 +56,7 @@ def render(outcome: Outcome, scored: int) -> str:
     lines = [
         f"# Churn model, {outcome.horizon_days} days, as of {outcome.as_of_date}",
         "",
-        f"Churn here means: no valid order within {outcome.horizon_days} days.",
+        f"Churn here means: no shopping occasion (a day with a valid order) within {outcome.horizon_days} days.",
         "",
         "## What ships",
         "",
@@ -98,9 +98,9 @@ def render(outcome: Outcome, scored: int) -> str:
         figures(outcome),
         "## Expected value",
         "",
-        "`expected_orders` = P(return) x orders of a returning customer; `expected_revenue` = that x the customer's "
-        "expected payment per order (their own mean, drawn towards the shop's); `usual_revenue` = what they would pay "
-        "at their own pace if they stayed; `value_at_risk` = usual less expected, at least 0.",
+        "`expected_orders` = P(return) x occasions of a returning customer; `expected_revenue` = that x the customer's "
+        "expected payment per occasion (their own mean, drawn towards the shop's); `usual_revenue` = what they would "
+        "pay at their own pace if they stayed; `value_at_risk` = usual less expected, at least 0.",
         "",
         *_money(outcome),
         "## Not for",

@@ -39,11 +39,14 @@ class Frame:
         Window of the outcome columns.
     customers : mapping of date to int
         Rows of each cut-off.
+    history_days : mapping of date to int
+        Days from the shop's first order to each cut-off.
     """
 
     as_of_date: date
     horizon_days: int
     customers: Mapping[date, int]
+    history_days: Mapping[date, int]
 
 
 class Store:
@@ -91,14 +94,16 @@ class Store:
         """Return what there is to score, or None when no customer has a valid order."""
         try:
             rows = self._connection.execute(
-                "select cutoff_date, as_of_date, horizon_days, count(*) from marts.churn_features "
+                "select cutoff_date, as_of_date, horizon_days, count(*), max(tenure_days) from marts.churn_features "
                 "group by all order by cutoff_date"
             ).fetchall()
         except duckdb.CatalogException as error:
             raise NoFeaturesError("The mart `churn_features` is missing: run `dbt build` first.") from error
         if not rows:
             return None
-        return Frame(rows[0][1], int(rows[0][2]), {row[0]: int(row[3]) for row in rows})
+        return Frame(
+            rows[0][1], int(rows[0][2]), {row[0]: int(row[3]) for row in rows}, {row[0]: int(row[4]) for row in rows}
+        )
 
     def snapshot(self, cutoff: date) -> Snapshot:
         """Read everybody at one past cut-off, in the order of their ids."""
@@ -115,6 +120,7 @@ class Store:
             from_arrow(table),
             to_floats(table.column("days_to_next_order")),
             table.column("bucket").to_numpy(),
+            np.full(table.num_rows, cutoff.toordinal(), dtype=np.int64),
             to_floats(table.column("orders_in_window")),
             to_floats(table.column("revenue_in_window")),
         )

@@ -29,11 +29,11 @@ class ValueModel:
     orders_if_returning : tuple of float
         For customers with 1, 2, 3, and 4 or more orders.
     shop_order_value : float
-        Mean payment per order of returning customers.
+        Mean payment per order of returning customers, drawn towards that of all as far as chance may part them.
     strength : float
         k: the number of orders at which a customer's own mean weighs as much as the shop's.
     scale : float
-        Ratio that makes the expected revenue of the fitted windows equal the observed one.
+        Ratio that makes the expected revenue of the fitted windows equal the observed one, at the shop's order value.
     pace : Pace
         How often customers order as long as they stay.
     """
@@ -116,7 +116,8 @@ def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Flo
         float((count[group == g].sum() + GROUP_PRIOR * mean_orders) / ((group == g).sum() + GROUP_PRIOR))
         for g in range(GROUPS)
     )
-    shop = float(money.sum() / count.sum())
+    seen_value = float(money.sum() / count.sum())
+    shop = _draw_towards_everyone(seen_value, count, money, table)
     per_order = money / count
     ceiling = float(np.quantile(per_order, 0.99))  # one villa must not decide how far to trust everyone's mean
     seen = np.minimum(per_order, ceiling)
@@ -129,5 +130,16 @@ def fit_value(table: FeatureTable, retained: Flags, orders: Floats, revenue: Flo
     strength = min(STRENGTHS, key=error)
     unscaled = ValueModel(per_group, shop, strength, 1.0, pace)
     expected = float((unscaled.orders(history) * unscaled.order_value(history)).sum())
-    scale = float(money.sum()) / expected if expected > 0 else 1.0
+    scale = float(money.sum()) * shop / seen_value / expected if expected > 0 and seen_value > 0 else 1.0
     return ValueModel(per_group, shop, strength, scale, pace)
+
+
+def _draw_towards_everyone(value: float, orders: Floats, revenue: Floats, table: FeatureTable) -> float:
+    """Shrink the order value of the few who returned towards that of the many, whose villas and pins even out.
+
+    The positive-part estimator of James and Stein for one mean: all the way when the two differ by no more than chance.
+    """
+    everyone = float(np.nansum(table.numbers["monetary_total"]) / np.nansum(table.numbers["order_count"]))
+    variance = float(((revenue - value * orders) ** 2).sum()) / float(orders.sum()) ** 2
+    apart = (value - everyone) ** 2
+    return everyone + (value - everyone) * (max(1 - variance / apart, 0.0) if apart > 0 else 0.0)

@@ -24,6 +24,7 @@ import catalogue
 import roles
 import settings
 import state
+import yaml
 
 STATE = "bootstrap.json"
 ADMIN_USER = "admin"
@@ -165,6 +166,33 @@ def _remove_stale(uuids: dict[str, set[str]]) -> int:
     return removed
 
 
+def _move_datasets(files: dict[str, str]) -> None:
+    """Give datasets that are there already the database that they are read from now.
+
+    The import looks for a dataset in its new database, does not find it, and fails as it makes a second of that name.
+    """
+    from superset.commands.importers.v1.assets import ImportAssetsCommand
+    from superset.connectors.sqla.models import SqlaTable
+    from superset.models.core import Database
+
+    from superset import db  # type: ignore[attr-defined]  # our folder is not that package
+
+    described = [yaml.safe_load(text) for path, text in files.items() if path.startswith("datasets/")]
+    wanted = {one["uuid"]: one["database_uuid"] for one in described}
+    moved = [
+        table
+        for table in db.session.query(SqlaTable).filter_by(is_managed_externally=True)
+        if wanted.get(str(table.uuid), str(table.database.uuid)) != str(table.database.uuid)
+    ]
+    if not moved:
+        return
+    places = {path: text for path, text in files.items() if path.startswith("databases/") or path == "metadata.yaml"}
+    ImportAssetsCommand(places).run()
+    for table in moved:
+        table.database = db.session.query(Database).filter_by(uuid=wanted[str(table.uuid)]).one()
+    db.session.commit()
+
+
 def _import_assets(manager: Any, tables: dict[str, catalogue.Table]) -> str:
     """Import the compiled assets over what is there and give the dashboards their audience."""
     from superset.commands.importers.v1.assets import ImportAssetsCommand
@@ -176,6 +204,7 @@ def _import_assets(manager: Any, tables: dict[str, catalogue.Table]) -> str:
 
     compiled = bundle.compile_assets(tables)
     with override_user(manager.find_user(username=ADMIN_USER)):
+        _move_datasets(compiled.files)
         ImportAssetsCommand(dict(compiled.files)).run()
         removed = _remove_stale(compiled.uuids)
     databases = [

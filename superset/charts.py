@@ -664,6 +664,8 @@ def build(spec: Spec, dataset: Dataset) -> tuple[Params, str]:
     dataset : Dataset
         The dataset it names.
     """
+    if "where" in spec:
+        raise AssetError(f"{spec['title']}: conditions are written under `only`, not as SQL under `where`")
     if spec["kind"] not in KINDS:
         raise AssetError(f"{spec['title']}: no kind {spec['kind']!r}; there are {', '.join(KINDS)}")
     try:

@@ -14,7 +14,7 @@
 #}
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- if is_dbt_plain() -%}
-        {{ return(dbt_duckdb.materialization_table_duckdb()) }}
+        {{ return(dbt.materialization_table_duckdb()) }}
     {%- endif -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set built = this.incorporate(type='table') -%}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from scoring.table.coding import Coding
 from scoring.table.columns import Codes, Flags, Floats
 from scoring.table.model import Pair, Sum
 
 RARE_SHARE = 0.005  # words, and blanks, rarer than this have the average effect in the logistic model
-GRID_ROWS = 200_000
+FEW_ROWS = 20_000
 DIGITS = 9
 
 
@@ -80,8 +80,14 @@ class Boosting:
             early_stopping=False,
             random_state=self.random_state,
         )
-        model.fit(_inputs(codings, codes), is_positive)
+        with _threads(len(codes)):
+            model.fit(_inputs(codings, codes), is_positive)
         return Trees(tuple(codings), model, self.are_pairs)
+
+
+def _threads(rows: int) -> threadpool_limits:
+    """Return a context in which few rows are worked on by one thread: several would wait for each other."""
+    return threadpool_limits(limits=1 if rows <= FEW_ROWS else None)
 
 
 def _inputs(codings: Sequence[Coding], codes: Codes) -> Floats:
@@ -103,13 +109,15 @@ class Trees:
 
     def score(self, codes: Codes) -> Floats:
         """Return log-odds of the label, shape (rows,)."""
-        result: Floats = self.model.decision_function(_inputs(self.codings, codes)).astype(np.float64)
+        with _threads(len(codes)):
+            result: Floats = self.model.decision_function(_inputs(self.codings, codes)).astype(np.float64)
         return result
 
     def stages(self, codes: Codes) -> list[Floats]:
         """Return the scores after each tree."""
         inputs = _inputs(self.codings, codes)
-        return [scores.reshape(-1) for scores in self.model.staged_decision_function(inputs)]
+        with _threads(len(codes)):
+            return [scores.reshape(-1) for scores in self.model.staged_decision_function(inputs)]
 
     def tabulate(self, codes: Codes) -> Sum:
         """List the trees' answers for every code, and every pair of codes.
@@ -125,16 +133,23 @@ class Trees:
             grid[:, place] = np.arange(coding.size)
             singles.append(self.score(grid) - base)
         pairs = []
-        for first, second in combinations(range(count), 2) if self.are_pairs else ():
-            rows, columns = self.codings[first].size, self.codings[second].size
-            grid = np.zeros((rows * columns, count), dtype=np.int32)
-            grid[:, first] = np.repeat(np.arange(rows), columns)
-            grid[:, second] = np.tile(np.arange(columns), rows)
-            joint = self.score(grid).reshape(rows, columns) - base
-            joint = joint - singles[first][:, None] - singles[second][None, :]
-            if np.abs(joint).max() > 1e-9:
-                pairs.append(Pair(first, second, joint))
+        for first in range(count - 1) if self.are_pairs else ():
+            grids = [self._grid(first, second) for second in range(first + 1, count)]
+            scores = self.score(np.concatenate(grids))
+            for second, own in enumerate(np.split(scores, np.cumsum([len(grid) for grid in grids])[:-1]), first + 1):
+                joint = own.reshape(self.codings[first].size, self.codings[second].size) - base
+                joint = joint - singles[first][:, None] - singles[second][None, :]
+                if np.abs(joint).max() > 1e-9:
+                    pairs.append(Pair(first, second, joint))
         return centred(Sum(base, tuple(singles), tuple(pairs)), codes)
+
+    def _grid(self, first: int, second: int) -> Codes:
+        """Return a row for every pair of codes of two features, the others at their first code."""
+        rows, columns = self.codings[first].size, self.codings[second].size
+        grid = np.zeros((rows * columns, len(self.codings)), dtype=np.int32)
+        grid[:, first] = np.repeat(np.arange(rows), columns)
+        grid[:, second] = np.tile(np.arange(columns), rows)
+        return grid
 
 
 def centred(terms: Sum, codes: Codes) -> Sum:
@@ -175,6 +190,44 @@ def centred(terms: Sum, codes: Codes) -> Sum:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """The mean of several fitted models: of sums it is a sum again, and steadier than each."""
+
+    members: tuple[Fitted, ...]
+
+    def score(self, codes: Codes) -> Floats:
+        """Return log-odds of the label, shape (rows,)."""
+        result: Floats = np.mean([member.score(codes) for member in self.members], axis=0)
+        return result
+
+    def tabulate(self, codes: Codes) -> Sum:
+        """Return the mean of the members' effects."""
+        sums = [member.tabulate(codes) for member in self.members]
+        share = 1.0 / len(sums)
+        joint: dict[tuple[int, int], Floats] = {}
+        for terms in sums:
+            for pair in terms.pairs:
+                place = (pair.first, pair.second)
+                joint[place] = joint.get(place, np.zeros_like(pair.effects)) + share * pair.effects
+        singles = tuple(
+            share * np.sum(effects, axis=0) for effects in zip(*(terms.singles for terms in sums), strict=True)
+        )
+        pairs = tuple(Pair(*place, effects) for place, effects in sorted(joint.items(), key=lambda item: item[0]))
+        return centred(Sum(share * sum(terms.base for terms in sums), singles, pairs), codes)
+
+
+def mean_of(members: Sequence[tuple[Candidate, int | None]]) -> Candidate:
+    """Return the candidate that is the mean of others, each trained as long as was best for it."""
+
+    def fit(codings: Sequence[Coding], codes: Codes, is_positive: Flags, _: int | None) -> Mean:
+        return Mean(tuple(one.fit(codings, codes, is_positive, length) for one, length in members))
+
+    first = members[0][0]
+    trees = " and ".join(str(length) for _, length in members)
+    return Candidate(first.name, first.rank, f"mean of both, {trees} trees", fit)
+
+
+@dataclass(frozen=True)
 class Line:
     """A fitted logistic regression: the effect of every code."""
 
@@ -197,7 +250,6 @@ class Logistic:
     """
 
     inverse_penalty: float
-    _plan: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def fit(self, codings: Sequence[Coding], codes: Codes, is_positive: Flags, _: int | None = None) -> Line:
         """Fit on codes."""

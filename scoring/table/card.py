@@ -60,7 +60,7 @@ def render(facts: Mapping[str, Any], name: str, label: str, positive: str, thres
         "",
         f"- Rows that repeat an earlier one in every column but ids: {copies['exact']:,}.",
         f"- Rows that are another one with a constant added: {copies['shifted']:,}{_steps(copies['shift'])}.",
-        f"- Customers joined to another who differs in at most {max(copies['distance'], 0)} cells: {copies['twins']:,}.",
+        f"- Customers joined to another, different in at most {max(copies['distance'], 0)} cells: {copies['twins']:,}.",
         *(
             [f"- Among rows with a copy or twin, {copies['agreement']:.1%} have the label of most of their group."]
             if copies["agreement"] is not None

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from threadpoolctl import threadpool_limits
 
 from scoring.calibration import Calibration, calibrate
-from scoring.table.candidates import Candidate, candidates
+from scoring.table.candidates import Candidate, candidates, mean_of
 from scoring.table.coding import Coding, code_matrix, learn_codings
 from scoring.table.columns import Codes, Flags, Floats, Rows, Table
 from scoring.table.figures import Figure, choose_threshold, judge
@@ -21,7 +20,6 @@ from scoring.table.model import PROBABILITY_DIGITS
 
 OUTER, INNER = 5, 3
 MOST_ROWS = 60_000  # that are learned from: more change no figure and cost an hour
-FEW_ROWS = 20_000  # up to here threads of one fit cost more than they save
 STANDARD_ERRORS = 2.0
 
 Progress = Callable[[str], None]
@@ -122,9 +120,7 @@ def learn(
     progress : callable
         Told of what is done.
     """
-    threads = 1 if table.rows <= FEW_ROWS else None
-    with threadpool_limits(limits=threads):
-        return _Learning(table, is_positive, groups, least_precision, random_state, progress).run(spellings)
+    return _Learning(table, is_positive, groups, least_precision, random_state, progress).run(spellings)
 
 
 @dataclass(frozen=True)
@@ -217,6 +213,10 @@ class _Learning:
             best = int(losses.argmin())
             scores[place] = stages[best]
             lengths[place] = 10 * (best + 1) if candidate.is_staged else None
+        pairs = [place for place, candidate in enumerate(known) if candidate.rank == known[-1].rank]
+        scores[len(known)] = np.mean([scores[place] for place in pairs], axis=0)
+        lengths[len(known)] = None
+        known.append(mean_of([(known[place], lengths[place]) for place in pairs]))
         best_place = _earned(known, scores, labels, groups[rows])
         score = scores[best_place]
         calibration = calibrate(score, labels)

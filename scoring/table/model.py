@@ -155,9 +155,9 @@ class TableModel:
             return [self._told(one, code) for one, code in zip(values, codes, strict=True)]
         contributions = np.column_stack(parts)
         order = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :REASONS]
-        weights = np.abs(contributions).sum(axis=1)
-        scores = np.full(len(rows), self.terms.base)
+        weights, scores = np.zeros(len(rows)), np.full(len(rows), self.terms.base)
         for part in parts:  # in the order of one row, so that the last bits agree
+            weights += np.abs(part)
             scores += part
         probabilities = self.probability(scores)
         return [

@@ -31,6 +31,9 @@ sys.path.insert(0, str(ROOT))
 
 DEMO_ORDERS = 20_000
 
+# one running API for all tests that do not publish
+pytest_plugins = ("api_server",)
+
 # Files that share what is expensive and lives in one process: servers, and numbers recomputed from the real files.
 LANES = {
     "superset/": "superset",

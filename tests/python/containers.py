@@ -42,7 +42,9 @@ def dockerfile() -> dict[str, Stage]:
             stage = Stage(image, dict(under.environment), list(under.copies), under.user)
             stages[name] = stage
         elif word == "ENV":
-            stage.environment.update(pair.split("=", 1) for pair in shlex.split(rest))
+            stage.environment.update(
+                {name: value for name, _, value in (one.partition("=") for one in shlex.split(rest))}
+            )
         elif word == "COPY" and not rest.startswith("--from"):
             *sources, target = rest.split()
             stage.copies.append((sources, target))

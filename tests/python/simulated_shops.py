@@ -192,9 +192,9 @@ class _Simulation:
         orders["review_score"] = orders["review_score"].where(orders["is_reviewed"])
         ranked = orders.sort_values(["purchased_at", "order_id"]).groupby("customer_id").cumcount() + 1
         orders["customer_order_number"] = ranked
-        days = orders[["customer_id", "order_date"]].drop_duplicates().sort_values("order_date")
-        days["customer_occasion_number"] = days.groupby("customer_id").cumcount() + 1
-        orders = orders.merge(days, on=["customer_id", "order_date"])
+        occasions = orders[["customer_id", "order_date"]].drop_duplicates().sort_values("order_date")
+        occasions["customer_occasion_number"] = occasions.groupby("customer_id").cumcount() + 1
+        orders = orders.merge(occasions, on=["customer_id", "order_date"])
         reviews = orders.loc[orders["is_reviewed"], ["order_id"]].copy()
         reviews["review_answered_at"] = orders["purchased_at"] + pd.to_timedelta(orders["review_days"], unit="D")
         reviews["review_created_at"] = reviews["review_answered_at"]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +18,7 @@ import pyarrow as pa
 import pytest
 import requests
 from api_server import Server, serving
-from builds import query
+from builds import ROOT, query
 
 from api.texts import TEXTS
 
@@ -243,6 +247,24 @@ def test_the_examples_of_the_description_are_answered(server: Server) -> None:
             if (method == "get" and not operation.get("parameters")) or path.startswith(("/segments", "/cohorts")):
                 assert server.ask(method.upper(), path).ok
     assert sent >= 5
+
+
+def test_the_lines_of_the_readme_are_answered(server: Server) -> None:
+    readme = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", readme, flags=re.DOTALL)
+    ran = 0
+    for kind, block in blocks:
+        if "localhost:8089" not in block:
+            continue
+        text = block.replace("http://localhost:8089", server.address).replace("data/api", str(server.output.parent))
+        program = ["bash", "-euo", "pipefail", "-c", text] if kind == "sh" else [sys.executable, "-c", text]
+        done = subprocess.run(
+            program, env={**os.environ, "no_proxy": "*"}, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+        ran += 1
+    assert ran == 2
 
 
 def test_the_page_of_the_description_names_every_address_and_needs_nothing_else(server: Server) -> None:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from input_folder import small_shop
 
 from pipeline.base import paths
 from pipeline.base.errors import BuildError, DamagedBuildError
+from pipeline.build.build import _prove_landing
 from pipeline.build.build_file import failures_of_the_build_file, take_build_file
+from pipeline.landing.load import Manifest, load
 
 HOLD = """
 import sys, time, duckdb
@@ -84,3 +87,18 @@ def test_damage_has_a_name(build_file: Path, place: int) -> None:
         take_build_file()
     with pytest.raises(ValueError), failures_of_the_build_file():
         raise ValueError
+
+
+@pytest.mark.parametrize("orders", [12, 13])
+def test_a_build_of_another_landing_is_no_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orders: int) -> None:
+    monkeypatch.setenv("RAW_DIR", str(small_shop().write(tmp_path / "raw")))
+    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
+    load()
+    with duckdb.connect(str(paths.build_file())) as connection:
+        connection.execute("CREATE SCHEMA marts")
+        connection.execute(f"CREATE TABLE marts.build_info AS SELECT {orders} AS raw_orders, 24 AS raw_order_items")
+    if orders == 12:
+        _prove_landing(Manifest(paths.landing_dir()))
+        return
+    with pytest.raises(BuildError, match="raw_orders is 13 and should be 12"):
+        _prove_landing(Manifest(paths.landing_dir()))

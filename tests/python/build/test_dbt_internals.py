@@ -55,14 +55,14 @@ def test_a_dry_run_from_another_folder_of_a_project_of_any_name(raw: Path, tmp_p
     assert not (tmp_path / "data").exists()
     # and a setting that cannot be meant is refused here too
     refused = subprocess.run(
-        [*command, "--project-dir", str(project), "--vars", "{as_of_date: 2024-02-30}"],
+        [*command, "--project-dir", str(project), "--vars", "{invalid_order_statuses: canceled}"],
         cwd=project,
         env={**environment, "RAW_DIR": str(raw)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert refused.returncode != 0 and "a day of the calendar" in refused.stdout + refused.stderr
+    assert refused.returncode != 0 and "must be a list" in refused.stdout + refused.stderr
 
 
 @pytest.mark.parametrize("clock", [-3600, 0, 3600])

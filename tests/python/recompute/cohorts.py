@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
@@ -97,7 +99,8 @@ def period_cells(orders: pd.DataFrame, last_month: pd.Timestamp, dimension: str 
     end = last_month + pd.offsets.MonthEnd(0)
     rows = []
     last_period = (end - (first["order_month"].min() + pd.offsets.MonthEnd(0))).days // 30 - 1
-    for key, size in pd.Series(value).groupby([value, first["order_month"]]).size().items():
+    for cohort, size in pd.Series(value).groupby([value, first["order_month"]]).size().items():
+        key: tuple[Any, ...] = tuple(cohort)  # type: ignore[arg-type]  # of two levels
         month_end = key[1] + pd.offsets.MonthEnd(0)
         total = int(cells["revenue"].get((*key, -1), 0))
         for period in range(last_period + 1):

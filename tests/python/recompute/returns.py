@@ -77,8 +77,10 @@ def backtest(raw: Raw, orders: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], ce
         came = set(orders.loc[window & orders["is_valid_order"], "customer_id"])
         people["is_back"] = people["customer_id"].isin(came)
         for kind in LABELS:
-            counted = people.groupby(kind)["is_back"].agg(people="size", returned="sum")
-            counted = counted.rename_axis("label").reset_index()
+            groups = people.groupby(kind)["is_back"]
+            counted = (
+                pd.DataFrame({"people": groups.size(), "returned": groups.sum()}).rename_axis("label").reset_index()
+            )
             parts.append(counted.assign(label_kind=kind, cutoff_date=cutoff))
     table = pd.concat(parts, ignore_index=True)
     table["return_rate"] = table["returned"] / table["people"]

@@ -28,7 +28,7 @@ def outcome() -> Outcome:
     features = FeatureTable(
         PEOPLE,
         {
-            "recency_days": number / 10 + 1.0,
+            "recency_days": np.linspace(1.0, 201.0, PEOPLE, endpoint=False),
             "tenure_days": np.full(PEOPLE, 300.0),
             "order_count": np.where(number % 4 == 0, 2.0, 1.0),
             "monetary_mean": np.where(number < 20, 1_000.0, 100.0),
@@ -37,9 +37,18 @@ def outcome() -> Outcome:
         {},
     )
     back = number % 50 == 0
-    snapshot = Snapshot(features, np.where(back, 5.0, np.nan), number % 1000, back.astype(float), 100.0 * back)
+    window = np.full(PEOPLE, DAY.toordinal())
+    snapshot = Snapshot(features, np.where(back, 5.0, np.nan), number % 1000, window, back.astype(float), 100.0 * back)
     value = ValueModel((1.0, 1.0, 1.0, 1.0), 100.0, 1e9, 1.0, Pace(0.1, 900.0))
-    judged = Judged("test", Origin(DAY, (), ()), {}, {"shipped": 0.97 + 0.00001 * number}, snapshot, value, {})
+    judged = Judged(
+        "test",
+        Origin(DAY, (), ()),
+        {},
+        {"shipped": np.linspace(0.97, 0.99, PEOPLE, endpoint=False)},
+        snapshot,
+        value,
+        {},
+    )
     found = Outcome(date(2020, 4, 1), 90, Plan(None, None, None, ()), [judged])
     found.choice = Choice("shipped", "for the test")
     return found

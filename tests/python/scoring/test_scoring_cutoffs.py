@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.cutoffs import make_plan
+from scoring.cutoffs import make_plan, with_history
 
 AS_OF = date(2018, 10, 18)
 
@@ -66,3 +66,15 @@ def test_one_closed_window_is_enough_to_score_but_not_to_judge() -> None:
     assert plan.final is not None
     assert plan.final.is_split_by_people
     assert plan.judged == ()
+
+
+def test_cut_offs_of_a_shop_younger_than_the_horizon_are_left_out() -> None:
+    as_of = date(2020, 12, 1)
+    history = {as_of - timedelta(days=90 * k): 400 - 90 * k for k in range(5)}
+    assert with_history(history, as_of, 90) == [as_of - timedelta(days=90 * k) for k in range(4)]
+
+
+def test_a_young_shop_learns_from_what_it_has() -> None:
+    as_of = date(2020, 12, 1)
+    history = {as_of: 150, as_of - timedelta(days=90): 60}
+    assert with_history(history, as_of, 90) == list(history)

@@ -190,6 +190,11 @@ def test_small_files_that_are_cut_or_empty_are_made_again(server: Server, tmp_pa
     (home / "secret_key").write_text(before["secret_key"][:20])
     (home / "admin_password").write_text("")
     people = accounts(home)
+    with contextlib.closing(sqlite3.connect(home / "metadata.db")) as connection:
+        # as it was when all datasets were in one database
+        connection.execute("update tables set database_id = (select id from dbs where database_name = 'Warehouse')")
+        connection.execute("delete from dbs where database_name <> 'Warehouse'")
+        connection.commit()
     code, _, said = ended(serve("bootstrap", warehouse=server.warehouse, home=home))
     assert code == 0, said
     assert "secret_key was empty or cut" in said

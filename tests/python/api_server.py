@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import requests
 from builds import ROOT
 
@@ -110,3 +111,24 @@ def quick_model(folder: Path) -> TableModel:
     (folder / "shop").mkdir()
     (folder / "shop" / "model.json").write_text(model.to_json())
     return model
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("api-models")
+
+
+@pytest.fixture(scope="session")
+def table_model(models_folder: Path) -> TableModel:
+    return quick_model(models_folder)
+
+
+@pytest.fixture(scope="session")
+def server(
+    published_warehouse: Path,
+    table_model: TableModel,
+    models_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    with serving(published_warehouse, tmp_path_factory.mktemp("api") / "home", models_folder) as running:
+        yield running
