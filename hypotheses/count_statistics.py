@@ -407,7 +407,8 @@ def rate_trend(x: Floats, y: Floats, units: Floats) -> Result:
     Result
         Effect: ratio of the share in the middle of the lowest quarter to that in the middle of the highest, on the line
         ``log share = a + b rank`` with mid-ranks from 0 to 1. Statistic: z of b with a robust error, as a share is no
-        Poisson count (Zou 2004, modified Poisson regression). No result with under five units of either outcome, or where all that have it lie at one end.
+        Poisson count (Zou 2004, modified Poisson regression). No result
+        with under five units of either outcome, or where all that have it lie at one end.
     """
     x, y, units = _sorted_pairs(x, y, units)
     n = int(units.sum())
