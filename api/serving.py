@@ -14,6 +14,7 @@ from pipeline.base import paths
 
 log = logging.getLogger("api")
 POLL_SECONDS = 0.25
+RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Published:
         self._on_build = on_build
         self._served = Served(None, None, {})
         self._models_seen: object = None
+        self._complaint = ""
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="published", daemon=True)
 
@@ -73,10 +75,12 @@ class Published:
         try:
             self._look_for_build()
             self._look_for_models()
-        except Exception:
-            # what is served stays served; the next look tries again
-            log.exception("what was published cannot be opened")
-            self._ended.wait(5)
+        except Exception as error:
+            # what is served stays served; the next look tries again, and says nothing that was said
+            if str(error) != self._complaint:
+                log.exception("what was published cannot be opened")
+            self._complaint = str(error)
+            self._ended.wait(RETRY_SECONDS)
 
     def _look_for_build(self) -> None:
         link = paths.current_link()
