@@ -10,10 +10,11 @@
     How a table is built on DuckDB, whose transactions cover the making of tables: the old one is dropped and the new one made
     in one transaction, so that others see the one or the other. dbt's own way is to build under another name, to rename twice and
     to drop: statements of a millisecond, each with ten of dbt around them. Options that no model uses (indexes, grants,
-    comments from dbt) are left out. Without it: slower.
+    comments from dbt) are left out. Without it: slower. Python models are always built this way: dbt runs them from the
+    outermost materialization only.
 #}
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
-    {%- if is_dbt_plain() -%}
+    {%- if is_dbt_plain() and model['language'] == 'sql' -%}
         {{ return(dbt.materialization_table_duckdb()) }}
     {%- endif -%}
     {%- set existing = load_cached_relation(this) -%}
