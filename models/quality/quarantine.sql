@@ -11,6 +11,7 @@ final as (
         cast(source_file as string) as source_file,
         cast(line as bigint) as line,
         cast(row_key as string) as row_key,
+        cast(problem as string) as problem,
         cast(reason as string) as reason,
         cast(raw_row as string) as raw_row
     from quarantine

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import yaml
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
 from pipeline.base import paths
-from pipeline.base.errors import InputError
+from pipeline.base.errors import PipelineError
 from pipeline.base.resources import restrain
 from pipeline.landing.load import load
 
@@ -26,8 +28,8 @@ class Plugin(BasePlugin):
             With the loader's message, when the raw files cannot be used.
         """
         try:
-            load()
-        except InputError as error:
+            load(yaml.safe_dump(get_flags().VARS) if get_flags().VARS else None)
+        except PipelineError as error:
             raise DbtRuntimeError(str(error)) from error
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:

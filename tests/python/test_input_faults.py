@@ -11,7 +11,7 @@ import pytest
 from input_folder import InputFolder, copied, small_shop
 
 from pipeline.base.errors import InputError
-from pipeline.landing.contract import TABLES
+from pipeline.landing.contract import raw_tables
 
 Change = Callable[[InputFolder], None]
 ORDER = "order-00001,of-order-00001,{},2024-01-10 12:00:00,,,,2030-01-01 00:00:00"
@@ -224,7 +224,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name_with_the_cure(
 ) -> None:
     table, change, message = FILE_FAULTS[fault]
     change(shop)
-    stem = next(candidate.stem for candidate in TABLES if candidate.name == table)
+    stem = raw_tables()[table].stem
     with pytest.raises(InputError, match=message) as refusal:
         shop.load()
     assert stem in str(refusal.value)
