@@ -26,18 +26,21 @@ BROKEN = "the line is broken"
 
 # What tools write for an empty cell; never a person, a city or a day.
 WORDS_FOR_NOTHING = (
-    *("", "null", "(null)", "<null>", "[null]", "none", "nil", "nan", "nat", "na", "n/a", "#n/a", "<na>", "n.a.", "\\n"),
-    *("undefined", "#null!", "#ref!", "#value!", "#name?", "#div/0!", "#num!"),
+    *("", "null", "(null)", "<null>", "[null]", "\\n", "none", "nil", "undefined"),
+    *("nan", "nat", "na", "n/a", "n.a.", "<na>"),
+    *("#n/a", "#null!", "#ref!", "#value!", "#name?", "#div/0!", "#num!"),
 )
+WORDS_OF_TOOLS = ("", "NULL", "(null)", "NaN", "<NA>", "#N/A", "\\N")
 _LONGEST_WORD = max(map(len, WORDS_FOR_NOTHING))
 # Where a person has added up, or a tool has drawn a line, there is no row.
 TOTALS = ("total", "totals", "grand total", "subtotal", "sum", "count")
 
-# The documented form: date, or date and time, as the shop's clock showed it. The first is the usual one, and quickly told.
+# The documented form: date, or date and time, as the shop's clock showed it; the first is the usual one, quickly told.
 USUAL_STAMP = "____-__-__ __:__:__"
 LOCAL_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
 ZONED_STAMP = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)? ?(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)? ?"
+    r"(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)"
 )
 # No exponents, underscores or words: what is written is what is meant.
 NUMBERS = {
@@ -136,14 +139,16 @@ def _trimmed(column: Column) -> str:
 
 def _cleaned(column: Column, text: str) -> str:
     if column.form == "free_text":
-        # people do write "none" in a comment
-        return f"nullif({text}, '')"
+        # people do write "none" in a comment; these only tools write
+        return f"CASE WHEN strlen({text}) <= 6 AND {text} IN ({_listed(WORDS_OF_TOOLS)}) THEN NULL ELSE {text} END"
     clean = f"CASE WHEN {_says_nothing(text)} THEN NULL ELSE {{}} END"
     if column.form == "zip_prefix":
         clean = f"CASE WHEN regexp_full_match({text}, '[0-9]{{{{5}}}}') THEN {text} ELSE {clean} END"
         return clean.format(_zip_prefix(text))
     if column.form == "state":
-        clean = f"CASE WHEN strlen({text}) = 2 AND {text} = upper({text}) AND {text} <> 'NA' THEN {text} ELSE {clean} END"
+        clean = (
+            f"CASE WHEN strlen({text}) = 2 AND {text} = upper({text}) AND {text} <> 'NA' THEN {text} ELSE {clean} END"
+        )
         return clean.format(f"regexp_replace(upper({text}), '^BR-', '')")
     return clean.format(text)
 
@@ -238,7 +243,9 @@ def names_zone(column: Column) -> str:
 def _no_row(table: RawTable) -> Check:
     """Tell the line of column names again (files joined one after the other), a ruler, and a line of totals."""
     first, second = list(table.fields.values())[:2]
-    ruler = " AND ".join(f"{raw(column)} < '0' AND regexp_full_match({raw(column)}, '[-=+ ]{{2,}}')" for column in (first, second))
+    ruler = " AND ".join(
+        f"{raw(column)} < '0' AND regexp_full_match({raw(column)}, '[-=+ ]{{2,}}')" for column in (first, second)
+    )
     is_header = " AND ".join(
         f"contains({raw(column)}, '_') AND lower(trim({raw(column)})) IN ({_listed(table.fields)})"
         for column in (first, second)

@@ -1,15 +1,13 @@
 """The raw contract: what each table and column of a shop's export must keep to.
 
-It is written once, beside the descriptions, in ``models/staging/_olist__sources.yml``; this module reads it. The words it
-is written in:
+It is written once, beside the descriptions, in ``models/staging/_olist__sources.yml``; this module reads it. The words
+it is written in:
 
 ``file``, ``key``, ``month_from``, ``stays_empty_without`` of a table
     File name without ending; columns that name a row; the column that leads to the month of purchase, which cuts its
     landing files; what stays empty where a shop has no such table (a table without this word is required).
-``is_required``, ``may_be_absent``, ``where_absent``, ``form``, ``minimum``, ``maximum``, ``allowed``, ``references``, ``losses_by``
-    of a column: its cells may not be empty; a file may lack it although its cells may not be empty; what its cells are
-    taken to be in a file that lacks it; how its text is written; smallest and largest value; its only texts; the table
-    that must hold its value as key; rejected rows are counted by its ``value`` or ``month``.
+the attributes of :class:`Column`, of a column
+    Each as described there.
 """
 
 from __future__ import annotations
@@ -69,7 +67,7 @@ class Column:
     references : str
         Table that must hold its value as key; empty for none.
     losses_by : str
-        Rejected rows are counted by its ``value``, or by its ``month``: what is lost by one of them is not lost by chance.
+        Rejected rows are counted by its ``value``, or by its ``month``: what one of them loses is not lost by chance.
     """
 
     name: str
@@ -171,7 +169,9 @@ def contract_digest() -> str:
 def _table(entry: dict[str, Any]) -> RawTable:
     said = dict(entry["config"]["meta"])
     if unknown := said.keys() - _TABLE_WORDS:
-        raise PipelineError(f"{CONTRACT_FILE}: {entry['name']} has {', '.join(unknown)}, which the contract does not know.")
+        raise PipelineError(
+            f"{CONTRACT_FILE}: {entry['name']} has {', '.join(unknown)}, which the contract does not know."
+        )
     return RawTable(
         name=entry["name"],
         stem=said["file"],

@@ -45,9 +45,9 @@ class Piece:
 def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
     """Find the files of every raw table, earlier ones first.
 
-    A table is ``stem.csv``, any number of ``stem_<anything>.csv``, a folder ``stem/`` or ``stem.csv/`` of such files, or
-    all of these; ``.csv.gz`` and ``.parquet`` do as well. The file of the bare name comes first, then the others in the
-    natural order of what follows the stem (``2018-9`` before ``2018-10``).
+    A table is ``stem.csv``, any number of ``stem_<anything>.csv``, a folder ``stem/`` or ``stem.csv/`` of such files,
+    or all of these; ``.csv.gz`` and ``.parquet`` do as well. The file of the bare name comes first, then the others in
+    the natural order of what follows the stem (``2018-9`` before ``2018-10``).
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _names(source: Path, table: RawTable, present: list[str]) -> list[str]:
 
 def _remainder(table: RawTable, name: str) -> str:
     """Return what tells the pieces of a table apart, whether they lie in its folder or beside it."""
-    return _without_ending(name.split("/")[-1]).removeprefix(table.stem).removeprefix("_")
+    return _without_ending(name.rsplit("/", maxsplit=1)[-1]).removeprefix(table.stem).removeprefix("_")
 
 
 def _has_ending(name: str) -> bool:

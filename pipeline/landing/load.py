@@ -53,7 +53,7 @@ def load(variables: str | None = None) -> dict[str, Landed]:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         try:
-            sources = {name: _read(name, pieces[name], manifest, landing, work, zone) for name in raw_tables()}
+            sources = {name: _read(name, pieces[name], manifest, landing, zone) for name in raw_tables()}
             merges = bool(settings["merge_person_spellings"])
             wanted = _resolved_from(sources, merges_spellings=merges)
             if manifest.resolved_from != wanted or not is_intact(landing, manifest.states):
@@ -100,8 +100,8 @@ def _refuse_vanished(pieces: dict[str, list[Piece]], manifest: Manifest) -> None
         before = manifest.states.get(name)
         if not pieces[name] and before is not None and before.books.raw_rows:
             raise InputError(
-                f"{paths.raw_dir()} no longer has {table.stem}; the last load read {before.books.raw_rows:,} rows of it. "
-                "Put it back; if the shop has none any more, leave a file with the line of column names alone."
+                f"{paths.raw_dir()} no longer has {table.stem}; the last load read {before.books.raw_rows:,} rows of "
+                "it. Put it back; if the shop has none any more, leave a file with the line of column names alone."
             )
 
 
@@ -155,11 +155,9 @@ class Manifest:
         part.replace(self._file)
 
 
-def _read(
-    table: str, pieces: list[Piece], manifest: Manifest, landing: Path, work: Path, zone: str | None
-) -> list[Source]:
+def _read(table: str, pieces: list[Piece], manifest: Manifest, landing: Path, zone: str | None) -> list[Source]:
     """Read the files of a table that are new or changed, and recall the others."""
-    folder = landing / ".files"
+    folder, work = landing / ".files", landing / ".work"
     sources: list[Source] = []
     entries: dict[str, Any] = {}
     known: dict[str, Any] = {entry["state"]: entry for entry in manifest.files.get(table, {}).values()}

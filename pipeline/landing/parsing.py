@@ -28,7 +28,7 @@ PARSER_VERSION = 3  # raise it when the same file must be read differently
 BATCH = 100_000
 WHOLLY_WRONG = 10  # values a column must have before "none can be read" is the column's fault and not a row's
 REJECTED = "line BIGINT, row_key VARCHAR, problem VARCHAR, reason VARCHAR, raw_row VARCHAR"
-# Rejected rows of a status or a month are no accident when they are so many of it, and so much more often than elsewhere.
+# Rejected rows of a status or month are no accident when they are so many of it, and so much more often than elsewhere.
 LOST_ROWS, LOST_SHARE, LOST_RATIO = 10, 0.2, 3
 
 
@@ -201,9 +201,7 @@ def _parquet_rows(piece: Piece, rows: Collection[int]) -> dict[int, tuple[int, s
     return {number: (number, raw) for number, raw in found}
 
 
-def _read(
-    piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work: Path, zone: str | None
-) -> Parsed:
+def _read(piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work: Path, zone: str | None) -> Parsed:
     stem.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         restrain(connection, work / "spill")
@@ -266,7 +264,9 @@ class _Reading:
     def lacks(self) -> list[str]:
         """Say which columns are not there, and what is taken for them."""
         taken = {name: self.table.fields[name].where_absent for name in self.table.fields if name in self.absent}
-        return [f"{name}: {'it stays empty' if text is None else f'taken to be {text}'}" for name, text in taken.items()]
+        return [
+            f"{name}: {'it stays empty' if text is None else f'taken to be {text}'}" for name, text in taken.items()
+        ]
 
     def select(self, present: Iterable[tuple[str, str]]) -> str:
         """Write the list of columns: those of the file as given, and what stands for those it lacks."""
@@ -308,7 +308,8 @@ class _ParquetReading(_Reading):
             written = f"{name_of(column)}::VARCHAR"
             if kinds[column] in ("DOUBLE", "FLOAT"):
                 # next to nothing is written with an exponent
-                return f"CASE WHEN abs({name_of(column)}) < 0.0001 THEN printf('%.10f', {name_of(column)}) ELSE {written} END"
+                number = name_of(column)
+                return f"CASE WHEN abs({number}) < 0.0001 THEN printf('%.10f', {number}) ELSE {written} END"
             return written
 
         selected = self.select((name, text(name)) for name in self.table.fields if name in kinds)
@@ -321,7 +322,7 @@ class _ParquetReading(_Reading):
 class _FastReading(_Reading):
     """DuckDB's own reader; only for files whose every record it can tell apart into cells."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         connection: duckdb.DuckDBPyConnection,
         piece: Piece,
@@ -343,7 +344,8 @@ class _FastReading(_Reading):
         if inspection.has_quotes:
             holds = " OR ".join(f"contains({name_of(name)}, chr(10))" for name in names)
             counted = " + ".join(
-                f"coalesce(length({name_of(name)}) - length(replace({name_of(name)}, chr(10), '')), 0)" for name in names
+                f"coalesce(length({name_of(name)}) - length(replace({name_of(name)}, chr(10), '')), 0)"
+                for name in names
             )
             newlines = f"CASE WHEN {holds} THEN {counted} ELSE 0 END"
         self.source = f"SELECT {selected}, {newlines} AS _newlines, row_number() OVER () AS _row FROM {read}"
@@ -361,7 +363,7 @@ class _FastReading(_Reading):
             return NO_JUMPS
         self.connection.execute(
             """CREATE TABLE jumps AS
-            SELECT _row + 1 AS _row, _row + 2 + sum(_newlines) OVER (ORDER BY _row) AS _line
+            SELECT _row + 1 AS _row, (_row + 2 + sum(_newlines) OVER (ORDER BY _row))::BIGINT AS _line
             FROM typed WHERE _newlines > 0"""
         )
         if counts_hold:
@@ -441,7 +443,9 @@ class _CarefulReading(_Reading):
         tracker.write()
         insert_rejected(connection, broken)
         self.broken = len(broken)
-        self.source = f"SELECT {self.select((name, name_of(name)) for name in columns)}, 0 AS _newlines, _row FROM careful"
+        self.source = (
+            f"SELECT {self.select((name, name_of(name)) for name in columns)}, 0 AS _newlines, _row FROM careful"
+        )
 
     def _insert(self, batch: list[tuple[int, csvtext.Record]], columns: list[str], positions: list[int]) -> None:
         if not batch:
@@ -592,7 +596,8 @@ class _Contract:
     def _judge(self) -> None:
         """Say of each bad row what is wrong with it."""
         found = self._connection.execute(
-            f"""SELECT _row, {_key_cells(self._table)}, {cells.problem_of(self._checks)}, {cells.reason_of(self._checks)}
+            f"""SELECT _row, {_key_cells(self._table)},
+                {cells.problem_of(self._checks)}, {cells.reason_of(self._checks)}
             FROM {self._reading.layers("WHERE _row IN (SELECT _row FROM typed WHERE _bad)")}"""
         ).fetchall()
         self._found = {row: (key, problem, reason) for row, key, problem, reason in found}
@@ -688,13 +693,14 @@ class _Contract:
         places = self._reading.places(self._found.keys())
         insert_rejected(
             self._connection,
-            [(places[row][0], key, problem, reason, places[row][1]) for row, (key, problem, reason) in self._found.items()],
+            [
+                (places[row][0], key, problem, reason, places[row][1])
+                for row, (key, problem, reason) in self._found.items()
+            ],
         )
 
 
-def insert_rejected(
-    connection: duckdb.DuckDBPyConnection, rows: list[tuple[int, str | None, str, str, str]]
-) -> None:
+def insert_rejected(connection: duckdb.DuckDBPyConnection, rows: list[tuple[int, str | None, str, str, str]]) -> None:
     """Put rows into ``rejected``: line, key, problem, reason, raw text."""
     kinds = (pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
     arrays = [pa.array([row[position] for row in rows], kind) for position, kind in enumerate(kinds)]

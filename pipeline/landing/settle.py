@@ -32,6 +32,8 @@ QUARANTINE = (
 # A date is mistyped when so few lie so far from all others: no nearer than this, and farther than all others span.
 FAR_DAYS, FAR_SHARE, FAR_ROWS = 3 * 366, 0.005, 10
 PERSON = "customer_unique_id"
+
+
 @dataclass(frozen=True)
 class Source:
     """A raw file and what was read of it."""
@@ -223,9 +225,7 @@ class Landing:
         connection.execute("CREATE OR REPLACE TABLE ranks (file VARCHAR, _rank INTEGER)")
         connection.executemany("INSERT INTO ranks VALUES (?, ?)", ranks)
         origin = f"(SELECT read.*, ranks._rank FROM {read} AS read JOIN ranks ON read.filename = ranks.file)"
-        far = [
-            f"CASE WHEN {test} THEN {_far_sentence(column)} END" for column, test in self._far_dates(table, sources)
-        ]
+        far = [f"CASE WHEN {test} THEN {_far_sentence(column)} END" for column, test in self._far_dates(table, sources)]
         orphans = [
             f"CASE WHEN {test} THEN {literal(f'{column}: there is no such row in {parent}')} END"
             for column, parent, test in self._orphan_tests(table)
@@ -305,7 +305,7 @@ class Landing:
         return bool(scalar(self._connection, f"SELECT coalesce({spelt}, false)::INTEGER FROM {relation}"))
 
     def _merge_spellings(self) -> None:
-        """Give one spelling, the usual one, to people whose ids differ only in being all capitals or all small letters."""
+        """Give one spelling, the usual one, to people whose ids are all capitals here and all small letters there."""
         connection, person = self._connection, name_of(PERSON)
         if not self._are_spelt_in_two_ways("joined"):
             return
@@ -324,8 +324,8 @@ class Landing:
                 WHERE joined.{person} = spellings.spelling AND spellings.spelling <> spellings.usual"""
             )
             self.warnings.append(
-                f"customers: {merged:,} people are written in capitals in some rows and in small letters in others; each "
-                "is one person (set merge_person_spellings to false to keep them apart)"
+                f"customers: {merged:,} people are written in capitals in some rows and in small letters in others; "
+                "each is one person (set merge_person_spellings to false to keep them apart)"
             )
 
     def _warn_of_superseded(self, table: RawTable, sources: Sequence[Source]) -> None:
@@ -340,8 +340,8 @@ class Landing:
         ).fetchall()
         for rank, by, rows in lost:
             self.warnings.append(
-                f"{sources[by].piece.name} replaces every row of {sources[rank].piece.name} ({rows:,}), as it comes later "
-                "by name; if it is an old copy, move it out of the folder"
+                f"{sources[by].piece.name} replaces every row of {sources[rank].piece.name} ({rows:,}), as it comes "
+                "later by name; if it is an old copy, move it out of the folder"
             )
 
     def _lands_as_read(self, table: RawTable, sources: Sequence[Source]) -> bool:
@@ -390,7 +390,8 @@ class Landing:
                 SELECT DISTINCT {key} FROM joined WHERE _rank > 0 AND _reason IS NULL) AS contested USING ({key})
             WHERE rows._reason IS NULL
             UNION ALL BY NAME
-            SELECT rows.* EXCLUDE (_problem, _reason), row_number() OVER (PARTITION BY {key} ORDER BY _rank DESC) = 1 AS _wins
+            SELECT rows.* EXCLUDE (_problem, _reason),
+                row_number() OVER (PARTITION BY {key} ORDER BY _rank DESC) = 1 AS _wins
             FROM joined AS rows SEMI JOIN (
                 SELECT DISTINCT {key} FROM joined WHERE _rank > 0 AND _reason IS NULL) AS contested USING ({key})
             WHERE rows._reason IS NULL"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def swap(table: str, old: str, new: str) -> Change:
     return change
 
 
+def stamp(written: str, reason: str = "") -> tuple[str, Change, int, str]:
+    return (
+        "orders",
+        swap("orders", "2024-01-10 12:00:00", written),
+        1,
+        reason or f"cannot read {written} as a date and time",
+    )
+
+
 NEW_ITEM = "order-00001,{},product-0,seller-0,2024-01-12 00:00:00,{},0.00"
 NEW_PAYMENT = "order-00001,{},boleto,1,{}"
 NEW_REVIEW = "new-review,order-00001,{},,{},2024-01-11 00:00:00,2024-01-12 00:00:00"
@@ -90,6 +100,78 @@ ROW_FAULTS: dict[str, tuple[str, Change, int, str]] = {
     "negative weight": ("products", swap("products", ",300,", ",-300,"), 1, "product_weight_g: -300 is below 0"),
     "too few cells": ("sellers", add("sellers", "seller-x,01001"), 1, "2 cells where the line of column names has 4"),
     "too many cells": ("sellers", add("sellers", "seller-x,01001,a,SP,more"), 1, "5 cells"),
+    "money with an exponent": (
+        "order_payments",
+        add("order_payments", NEW_PAYMENT.format(2, "1e1")),
+        1,
+        "cannot read 1e1",
+    ),
+    "money with an underscore": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "1_0")), 1, "1_0"),
+    "money in hexadecimal": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "0x10")), 1, "0x10"),
+    "a whole number with an exponent": ("order_items", add("order_items", NEW_ITEM.format("3e0", "1.00")), 1, "3e0"),
+    "a whole number in binary": ("order_items", add("order_items", NEW_ITEM.format("0b11", "1.00")), 1, "0b11"),
+    "a degree with an underscore": ("geolocation", add("geolocation", "01001,-2_3.5,-46.6,sao paulo,SP"), 1, "-2_3.5"),
+    "stamp in the afternoon": stamp("2024-01-10 01:00:00 PM"),
+    "stamp in the morning": stamp("2024-01-10 10:00:00 AM"),
+    "stamp of another zone": stamp("2024-01-10T12:00:00Z", "names a time zone: set shop_time_zone"),
+    "stamp with an offset": stamp("2024-01-10 12:00:00-03", "names a time zone"),
+    "stamp with an offset of minutes": stamp("2024-01-10T12:00:00.000+05:30", "names a time zone"),
+    "stamp in UTC by name": stamp("2024-01-10 12:00:00 UTC", "names a time zone"),
+    "stamp by the American order": stamp("01/10/2024 12:00:00"),
+    "stamp without a century": stamp("24-01-10 12:00:00"),
+    "stamp in seconds": stamp("1704888000"),
+    "stamp by a word": stamp("epoch"),
+    "stamp that is infinite": stamp("infinity"),
+    "stamp of one digit": stamp("2024-1-10 12:00:00"),
+    "person called NULL": ("customers", swap("customers", "person-0", "NULL"), 1, "missing (written NULL)"),
+    "person called nan": ("customers", swap("customers", "person-0", " nan "), 1, "missing"),
+    "person called None": ("customers", swap("customers", "person-0", "None"), 1, "missing (written None)"),
+    "person called \\N": ("customers", swap("customers", "person-0", "\\N"), 1, "missing (written \\N)"),
+    "person that a lookup did not find": (
+        "customers",
+        swap("customers", "person-0", "#N/A"),
+        1,
+        "missing (written #N/A)",
+    ),
+    "person that a spreadsheet rounded": (
+        "customers",
+        swap("customers", "person-0", "1.23E+10"),
+        1,
+        "1.23E+10 is a number that a spreadsheet has rounded",
+    ),
+    "seller that a spreadsheet rounded": ("sellers", add("sellers", "7E+11,01001,a,SP"), 1, "rounded"),
+    "the line of column names again": (
+        "sellers",
+        add("sellers", "seller_id,seller_zip_code_prefix,seller_city,seller_state"),
+        1,
+        "the line of column names again",
+    ),
+    "the line of column names again among orders": (
+        "order_items",
+        add("order_items", '"ORDER_ID","ORDER_ITEM_ID",product_id,seller_id,shipping_limit_date,price,freight_value'),
+        1,
+        "the line of column names again",
+    ),
+    "a line that is drawn": ("sellers", add("sellers", "---------,------,-----,--"), 1, "a line that is drawn"),
+    "a line of totals": ("sellers", add("sellers", "Total,,,"), 1, "a line of totals"),
+    "an order of another age": (
+        "orders",
+        swap("orders", "2024-05-10 12:00:00", "2081-05-10 12:00:00"),
+        1,
+        "lies years from",
+    ),
+    "an order long before": (
+        "orders",
+        swap("orders", "2024-05-10 12:00:00", "1998-05-10 12:00:00"),
+        1,
+        "lies years from",
+    ),
+    "a delivery of another age": (
+        "orders",
+        swap("orders", "2024-05-10 15:00:00", "2042-05-10 15:00:00"),
+        1,
+        "years from",
+    ),
     "a line of another kind": ("sellers", add("sellers", "-- 12 rows --"), 1, "1 cells"),
     "text after a closing quote": ("sellers", add("sellers", 'seller-x,01001,"a" b,SP'), 1, "quotes"),
     "NUL byte": ("sellers", add("sellers", "seller-x,01001,a\0b,SP"), 1, "NUL"),
@@ -197,7 +279,8 @@ FILE_FAULTS: dict[str, tuple[str, Change, str]] = {
     "compressed file called plain": ("orders", rewrite("orders", gzip.compress), "name it .csv.gz"),
     "semicolons": ("orders", rewrite("orders", lambda data: data.replace(b",", b";")), "semicolons.*with commas"),
     "tabs": ("orders", rewrite("orders", lambda data: data.replace(b",", b"\t")), "tabs.*with commas"),
-    "missing column": ("sellers", header("sellers", lambda cells: cells[:-1]), "lacks the column seller_state"),
+    "missing column": ("customers", header("customers", lambda cells: cells[1:]), "lacks the column customer_id"),
+    "misspelt column": ("sellers", rewrite("sellers", lambda data: data.replace(b"_state", b"_stat", 1)), "Rename it"),
     "column named twice": ("sellers", header("sellers", lambda cells: [*cells, cells[-1]]), "seller_state more than"),
     "no line of column names": (
         "sellers",
@@ -214,7 +297,12 @@ FILE_FAULTS: dict[str, tuple[str, Change, str]] = {
         lambda shop: shop.file("sellers", ".csv.gz").touch(),
         "keep one of them",
     ),
-    "table missing": ("sellers", lambda shop: shop.file("sellers").unlink(), "lacks olist_sellers_dataset"),
+    "table missing": ("orders", lambda shop: shop.file("orders").unlink(), "lacks olist_orders_dataset"),
+    "table gone": (
+        "sellers",
+        lambda shop: shop.file("sellers").unlink(),
+        "no longer has olist_sellers_dataset.*3 rows",
+    ),
 }
 
 
@@ -237,6 +325,19 @@ def mark(data: bytes) -> bytes:
     return b"\xef\xbb\xbf" + data
 
 
+def zips(data: bytes, form: bytes) -> bytes:
+    return re.sub(rb",(01[0-9]{3})(?=,)", lambda found: b"," + form.replace(b"{}", found[1]), data)
+
+
+def into_folder(table: str, folder: str) -> Change:
+    def changed(shop: InputFolder) -> None:
+        aside = shop.file(table).rename(shop.raw / "aside")
+        (shop.raw / folder).mkdir()
+        aside.rename(shop.raw / folder / shop.file(table).name)
+
+    return changed
+
+
 def quoted(data: bytes) -> bytes:
     rows = [line.split(b",") for line in data.splitlines()]
     return b"".join(b",".join(b'"' + cell + b'"' for cell in row) + b"\n" for row in rows)
@@ -249,6 +350,45 @@ HARMLESS: dict[str, tuple[str, Change]] = {
     "line ends of both kinds": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\r\n", 2))),
     "carriage returns alone": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\r"))),
     "blank lines": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\n\n") + b"\n\n")),
+    "two empty columns to the right": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b",,\n"))),
+    "empty cells to the right of some lines": (
+        "order_reviews",
+        rewrite("order_reviews", lambda data: data.replace(b" 18:00:00\n", b" 18:00:00,,\n", 3)),
+    ),
+    "a folder called like the file that it holds": ("orders", into_folder("orders", "olist_orders_dataset.csv")),
+    "a folder of the bare name": ("orders", into_folder("orders", "olist_orders_dataset")),
+    "an ending in capitals": ("orders", as_file("orders", ".CSV", lambda data: data)),
+    "words for an empty stamp": (
+        "order_reviews",
+        rewrite("order_reviews", lambda data: data.replace(b",,", b",NULL,")),
+    ),
+    "blanks around ids": (
+        "order_items",
+        rewrite("order_items", lambda data: data.replace(b"seller-0,", b" seller-0 ,")),
+    ),
+    "hard blanks around ids": (
+        "order_items",
+        rewrite("order_items", lambda data: data.replace(b"seller-0,", "\u00a0seller-0\ufeff,".encode())),
+    ),
+    "zip prefixes as numbers": ("customers", rewrite("customers", lambda data: data.replace(b",01", b",1"))),
+    "zip prefixes as numbers with a point": ("customers", rewrite("customers", lambda data: zips(data, b"{}.0"))),
+    "zip codes in full": ("customers", rewrite("customers", lambda data: zips(data, b"{}-123"))),
+    "zip codes in full as numbers": (
+        "customers",
+        rewrite("customers", lambda data: zips(data, b"{}123").replace(b",0", b",")),
+    ),
+    "zip prefixes kept by a formula": ("sellers", rewrite("sellers", lambda data: zips(data, b'"=""{}"""'))),
+    "states in small letters": ("customers", rewrite("customers", lambda data: data.replace(b",SP\n", b",sp \n"))),
+    "states by their ISO code": ("sellers", rewrite("sellers", lambda data: data.replace(b",SP\n", b",BR-SP\n"))),
+    "stamps with a T": ("orders", rewrite("orders", lambda data: data.replace(b" 12:00:00", b"T12:00:00"))),
+    "stamps with fractions": (
+        "orders",
+        rewrite("orders", lambda data: data.replace(b" 12:00:00", b" 12:00:00.000000")),
+    ),
+    "people in capitals in some rows": (
+        "customers",
+        rewrite("customers", lambda data: data.replace(b"order-00009,person-0", b"order-00009,PERSON-0")),
+    ),
     "no line end at the end": ("order_reviews", rewrite("order_reviews", lambda data: data.rstrip(b"\n"))),
     "every cell quoted": ("sellers", rewrite("sellers", quoted)),
     "columns in another order": ("sellers", header("sellers", lambda cells: cells[::-1])),

@@ -195,8 +195,8 @@ def test_a_missing_file_is_named_and_what_was_found_is_listed(shop: Shop) -> Non
 
 
 def test_a_missing_column_is_named_and_what_was_found_is_listed(shop: Shop) -> None:
-    shop.file("sellers").write_text("seller_id,seller_city,seller_state\n")
-    with pytest.raises(InputError, match=r"sellers_dataset\.csv lacks the column seller_zip_code_prefix.*seller_city"):
+    shop.file("customers").write_text("customer_id,customer_city,customer_state\n")
+    with pytest.raises(InputError, match=r"customers_dataset\.csv lacks the column customer_unique_id.*customer_city"):
         load()
 
 
@@ -224,7 +224,7 @@ def test_a_file_that_is_no_table_is_named(shop: Shop, content: bytes) -> None:
 def test_a_file_that_cannot_be_read_leaves_what_was_landed(shop: Shop) -> None:
     shop.write("sellers", "s1,01100,santos,SP\n")
     load()
-    shop.file("sellers").write_text("seller_id\ns2\n")
+    shop.file("sellers").write_text("seller\ns2\n")
     with pytest.raises(InputError):
         load()
     assert shop.landed("sellers") == [("s1", "01100", "santos", "SP")]
