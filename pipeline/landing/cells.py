@@ -42,6 +42,9 @@ ZONED_STAMP = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)? ?"
     r"(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)"
 )
+# A clock of twelve hours is as plain, when it says which half of the day it means.
+HALF_DAY_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2} (0?[1-9]|1[0-2]):[0-9]{2}(:[0-9]{2})? ?[AaPp][Mm]"
+HALF_DAY_FORMATS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M:%S%p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M%p")
 # No exponents, underscores or words: what is written is what is meant.
 NUMBERS = {
     WHOLE: " *[-+]?[0-9]+([.]0*)? *",  # tools that know no empty integer write 5.0
@@ -80,7 +83,7 @@ def layers(table: RawTable, source: str, zone: str | None) -> str:
     source : str
         SQL of the file as texts, one per column of the table, with ``_row``.
     zone : str, optional
-        Time zone of the shop, into which stamps that name another are converted.
+        Time zone of the shop, into which stamps that name another are converted; None is UTC.
     """
     texts = [column for column in table.fields.values() if column.kind == TEXT]
     others = [column for column in table.fields.values() if column.kind != TEXT]
@@ -174,11 +177,13 @@ def _value(column: Column, zone: str | None) -> str:
             f"({text} LIKE '{USUAL_STAMP}' AND NOT ends_with(lower({text}), 'z')) "
             f"OR regexp_full_match({text}, '{LOCAL_STAMP}')"
         )
-        if zone is None:
-            return f"CASE WHEN {is_local} THEN {read} END"
+        half_day = (
+            f"WHEN regexp_full_match({text}, '{HALF_DAY_STAMP}') "
+            f"THEN TRY_STRPTIME(upper({text}), [{_listed(HALF_DAY_FORMATS)}])"
+        )
         return (
-            f"CASE WHEN {is_local} THEN {read} WHEN regexp_full_match({text}, '{ZONED_STAMP}') "
-            f"THEN timezone({literal(zone)}, TRY_CAST({text} AS TIMESTAMPTZ)) END"
+            f"CASE WHEN {is_local} THEN {read} {half_day} WHEN regexp_full_match({text}, '{ZONED_STAMP}') "
+            f"THEN timezone({literal(zone or 'UTC')}, TRY_CAST({text} AS TIMESTAMPTZ)) END"
         )
     if column.kind == DEGREE:
         return f"CASE WHEN NOT contains({text}, '_') THEN {read} END"
@@ -227,17 +232,18 @@ def checks(table: RawTable, absent: Collection[str] = ()) -> list[Check]:
 def _unreadable(column: Column) -> Check:
     condition = f"{raw(column)} IS NOT NULL AND {value(column)} IS NULL AND NOT {is_nothing(column)}"
     told = f"{literal(column.name + ': cannot read ')} || {_quoted(column)} || {literal(' as ' + KINDS[column.kind])}"
-    if column.kind == STAMP:
-        told += f" || CASE WHEN {names_zone(column)} THEN {literal(ZONE_CURE)} ELSE '' END"
     return Check(UNREADABLE, condition, told)
 
 
-ZONE_CURE = "; it names a time zone: set shop_time_zone to have such stamps converted to the shop's own clock"
-
-
-def names_zone(column: Column) -> str:
-    """Write the SQL that tells whether a stamp says from which time zone it is."""
-    return f"coalesce(regexp_full_match({raw(column)}, '{ZONED_STAMP}'), false)"
+def names_zone(table: RawTable, absent: Collection[str]) -> str:
+    """Write the SQL that tells whether a stamp of a row says from which time zone it is."""
+    told = [
+        f"strlen({text}) > 16 AND NOT {text} LIKE '{USUAL_STAMP}' AND regexp_full_match({text}, '{ZONED_STAMP}')"
+        for text in (
+            raw(column) for name, column in table.fields.items() if column.kind == STAMP and name not in absent
+        )
+    ]
+    return f"CASE WHEN {' OR '.join(f'({test})' for test in told) or 'false'} THEN true ELSE false END"
 
 
 def _no_row(table: RawTable) -> Check:

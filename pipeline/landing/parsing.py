@@ -119,7 +119,7 @@ def parsed(piece: Piece, folder: Path, work: Path, zone: str | None) -> tuple[st
     work : Path
         A folder for files that live as long as the call.
     zone : str, optional
-        Time zone of the shop; None takes stamps as its own clock showed them, and refuses those that name a zone.
+        Time zone of the shop, into which stamps that name one are converted; None converts them to UTC, with a warning.
 
     Returns
     -------
@@ -544,7 +544,8 @@ def materialise(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> Non
     values = ", ".join(f"{cells.value(column)} AS {name_of(column.name)}" for column in columns)
     found = cells.checks(reading.table, reading.absent)
     connection.execute(
-        f"CREATE TABLE typed AS SELECT {values}, _newlines, _row, {cells.is_bad(found)} AS _bad FROM {reading.layers()}"
+        f"""CREATE TABLE typed AS SELECT {values}, _newlines, _row, {cells.is_bad(found)} AS _bad,
+            {cells.names_zone(reading.table, reading.absent)} AS _zoned FROM {reading.layers()}"""
     )
 
 
@@ -582,8 +583,8 @@ class _Contract:
             self._judge()
         if bad >= WHOLLY_WRONG:
             self._refuse_wrong_columns()
-        if bad >= LOST_ROWS:
-            self.warning = self._told_losses(bad, rows)
+        warnings = [self._told_losses(bad, rows) if bad >= LOST_ROWS else "", self._told_zones()]
+        self.warning = "; ".join(filter(None, warnings))
         repeated = self._settle_repeats() if self._table.key else 0
         self._reject()
         return {
@@ -615,22 +616,25 @@ class _Contract:
             if not scalar(self._connection, f"SELECT count({name_of(column.name)}) FROM typed")
         ]
         for column in empty:
-            present, example, zoned = self._connection.execute(
-                f"""SELECT count(*) FILTER (NOT {cells.is_nothing(column)}), min({cells.raw(column)}),
-                    count(*) FILTER ({cells.names_zone(column) if column.kind == "TIMESTAMP" else "false"})
+            present, example = self._connection.execute(
+                f"""SELECT count(*) FILTER (NOT {cells.is_nothing(column)}), min({cells.raw(column)})
                 FROM {self._reading.layers()}"""
             ).fetchall()[0]
             if present >= WHOLLY_WRONG:
-                cure = (
-                    f"They name a time zone: {cells.ZONE_CURE.split(': ')[1]}, for example "
-                    "`shop_time_zone: America/Sao_Paulo` in dbt_project.yml"
-                    if zoned
-                    else "Export the column in that form"
-                )
                 raise InputError(
                     f"{self._reading.piece.path}: not one of the {present:,} values of {column.name} can be read as "
-                    f"{KINDS[column.kind]}, for example {example!r:.80}. {cure}."
+                    f"{KINDS[column.kind]}, for example {example!r:.80}. Export the column in that form."
                 )
+
+    def _told_zones(self) -> str:
+        """Tell that stamps were converted to a clock that may not be the shop's."""
+        zoned = 0 if self._reading.zone else scalar(self._connection, "SELECT count(*) FROM typed WHERE _zoned")
+        if not zoned:
+            return ""
+        return (
+            f"{zoned:,} rows have stamps that name a time zone; they are converted to UTC, and all others are taken as "
+            "they are. Set shop_time_zone (such as America/Sao_Paulo) in dbt_project.yml to have all in the shop's clock"
+        )
 
     def _told_losses(self, bad: int, rows: int) -> str:
         """Tell where rows of one status or month were lost far more often than others."""
