@@ -67,6 +67,27 @@ def scramble_cell(content: bytes, dice: random.Random) -> bytes:
             b"'; drop table orders; --",
             b"{{ 1/0 }}",
             b"=1+1",
+            # stamps
+            b"2018-01-01 10:00:00 PM",
+            b"2018-01-01T10:00:00Z",
+            b"2018-01-01 10:00:00-03:00",
+            b"01/02/2018",
+            b"2081-01-01 00:00:00",
+            b"43101.5",
+            # words for nothing, and numbers that tools have written
+            b"NULL",
+            b"\\N",
+            b"nan",
+            b"#N/A",
+            b"1.23E+10",
+            b"1_0",
+            b"1e1",
+            b"0x10",
+            # zip prefixes
+            b"1001",
+            b"1001.0",
+            b"01001-000",
+            b"'01001",
         )
     )
     found[number] = b",".join(cells)
