@@ -633,8 +633,8 @@ class _Contract:
             return ""
         return (
             f"{zoned:,} rows have stamps that name a time zone; they are converted to UTC, and all others are taken "
-            "as they are. Set shop_time_zone (such as America/Sao_Paulo) in dbt_project.yml to have all in the clock of "
-            "the shop"
+            "as they are. Set shop_time_zone (such as America/Sao_Paulo) in dbt_project.yml to have all in the "
+            "clock of the shop"
         )
 
     def _told_losses(self, bad: int, rows: int) -> str:
