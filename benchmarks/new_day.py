@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.base.sql import literal, name_of
-from pipeline.landing.contract import BY_NAME, STAMP
+from pipeline.landing.contract import STAMP, raw_tables
 
 TABLES = ("orders", "order_items", "order_payments", "order_reviews", "customers")
 RENEWED = ("order_id", "customer_id", "review_id")
@@ -30,7 +30,7 @@ def write_day(raw: Path, day: int) -> int:
     with duckdb.connect() as connection:
 
         def read(table: str) -> str:
-            return f"read_csv({literal(raw / f'{BY_NAME[table].stem}.csv')}, all_varchar = true, header = true)"
+            return f"read_csv({literal(raw / f'{raw_tables()[table].stem}.csv')}, all_varchar = true, header = true)"
 
         orders = read("orders")
         connection.execute(
@@ -40,7 +40,7 @@ def write_day(raw: Path, day: int) -> int:
                 WHERE try_cast(order_purchase_timestamp AS TIMESTAMP) IS NOT NULL)"""
         )
         for table in TABLES:
-            spec = BY_NAME[table]
+            spec = raw_tables()[table]
             key = "customer_id" if table == "customers" else "order_id"
             columns = [f"{_later(column, kind, day)} AS {name_of(column)}" for column, kind in spec.columns.items()]
             connection.execute(

@@ -221,6 +221,13 @@
                 'handled_by': 'State and city as in the customers table; no point on maps.',
             },
         ]},
+        {'cte': 'person_spellings', 'source_table': 'customers', 'rows': 'times_used', 'anomalies': [
+            {
+                'name': 'person whose id differs from another only by case or blanks',
+                'condition': 'is_spelt_in_several_ways = 1',
+                'handled_by': 'Kept apart; all capitals here and small letters there are merged (merge_person_spellings).',
+            },
+        ]},
         {'cte': 'checked_sellers', 'source_table': 'sellers', 'anomalies': [
             {
                 'name': 'zip prefix not in the geolocation table',

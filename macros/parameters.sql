@@ -8,6 +8,10 @@
             'Trailing months with fewer orders than this share of the median month are not complete; with fewer a day, left out.'},
         {'name': 'max_quarantined_share', 'unit': 'share', 'description':
             'Largest share of a raw table in quarantine; above it nothing is built or published.'},
+        {'name': 'shop_time_zone', 'unit': 'name', 'description':
+            'Time zone into which stamps that name another are converted; without it stamps are as the clock of the shop showed them.'},
+        {'name': 'merge_person_spellings', 'unit': 'switch', 'description':
+            'Ids of people that differ only in being written in capitals or in small letters are one person.'},
         {'name': 'unusual_build', 'unit': 'mode', 'description':
             'What happens when a build is unlike the last five of the same raw folder: warn, stop or off.'},
         {'name': 'unusual_max_loss', 'unit': 'share', 'description':
@@ -88,6 +92,9 @@
 {# A var as the text shown to people: lists joined by commas. #}
 {% macro parameter_text(name) -%}
     {%- set value = var(name) -%}
+    {%- if value is none -%}
+        {{ return('not set') }}
+    {%- endif -%}
     {{ return(value | join(', ') if value is sequence and value is not string else value | string) }}
 {%- endmacro %}
 

@@ -1,9 +1,9 @@
-{# The nine raw tables, by their names in the landing folder. #}
-{% macro raw_table_names() -%}
-    {{ return([
-        'orders', 'customers', 'order_items', 'order_payments', 'order_reviews',
-        'products', 'sellers', 'geolocation', 'category_translation',
-    ]) }}
+{# Names of the raw tables, as described in the sources' YAML; dbt knows them only once it executes. #}
+{% macro raw_tables() -%}
+    {%- if not execute -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {{ return(graph.sources.values() | selectattr('source_name', 'equalto', 'olist') | map(attribute='name') | list) }}
 {%- endmacro %}
 
 {# Columns of a raw table, as documented in the sources' YAML; dbt knows them only once it executes. #}
@@ -22,10 +22,11 @@
 {%- endmacro %}
 
 {#
-    The profile of one raw table as CTEs: one scan counts all columns into one wide row, which is then turned upright, one row
+    The profile of a raw table, given as its relation, as CTEs: one scan counts all columns into one wide row, which is then turned upright, one row
     per column. The last CTE is `<table>_profile`.
 #}
-{% macro column_profile_ctes(table_name) -%}
+{% macro column_profile_ctes(relation) -%}
+{%- set table_name = relation.identifier -%}
 {%- set columns = raw_column_names(table_name) -%}
 {{ table_name }}_wide as (
 
@@ -39,7 +40,7 @@
         {%- endif %}
         {%- endfor %}
         count(*) as row_count
-    from {{ source('olist', table_name) }}
+    from {{ relation }}
 
 ),
 
@@ -74,15 +75,15 @@
 )
 {%- endmacro %}
 
-{% macro all_column_profile_ctes() -%}
-    {%- for name in raw_table_names() -%}
-    {{ column_profile_ctes(name) }}{{ ',\n\n' if not loop.last }}
+{% macro all_column_profile_ctes(relations) -%}
+    {%- for relation in relations -%}
+    {{ column_profile_ctes(relation) }}{{ ',\n\n' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro column_profile_union() -%}
-    {%- for name in raw_table_names() %}
-    select * from {{ name }}_profile
+{% macro column_profile_union(relations) -%}
+    {%- for relation in relations %}
+    select * from {{ relation.identifier }}_profile
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

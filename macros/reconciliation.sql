@@ -3,7 +3,7 @@
     {{ return({
         'dim_customers': {'people': 'count(*)', 'order_rows': 'sum(order_count)', 'valid_orders': 'sum(valid_order_count)', 'occasions': 'sum(occasion_count)'},
         'dim_products': {'products': 'count(*)'},
-        'dim_sellers': {'sellers': 'count(*)'},
+        'dim_sellers': {'sellers': 'count(*)', 'placed_sellers': 'count(zip_code_prefix)'},
         'dim_locations': {'zip_code_prefixes': 'count(*)'},
         'fct_reviews': {'review_rows': 'count(*)', 'scored_orders': 'sum(case when is_order_score then 1 else 0 end)'},
         'customer_rfm': {'people': 'count(*)', 'orders': 'sum(order_count)', 'occasions': 'sum(frequency)', 'payment_value': 'sum(monetary)'},
@@ -85,7 +85,7 @@
             'fct_orders.valid_single_seller_value', 'seller_scorecard.revenue'
         ),
         ('facts to marts', 'orders in geo_demand', 'fct_orders.valid_placed_orders', 'geo_demand.orders'),
-        ('facts to marts', 'sellers in geo_demand', 'dim_sellers.sellers', 'geo_demand.sellers'),
+        ('facts to marts', 'sellers in geo_demand', 'dim_sellers.placed_sellers', 'geo_demand.sellers'),
         ('facts to marts', 'orders in state_demand', 'fct_orders.valid_orders', 'state_demand.orders'),
         ('facts to marts', 'revenue in state_demand', 'fct_orders.valid_payment_value', 'state_demand.revenue'),
         (

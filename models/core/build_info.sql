@@ -13,7 +13,7 @@ load_summary as (
 raw_rows as (
 
     select
-        {% for table in raw_table_names() -%}
+        {% for table in raw_tables() -%}
             sum(case when source_table = '{{ table }}' then raw_rows else 0 end) as raw_{{ table }},
         {% endfor -%}
         sum(quarantined_rows) as quarantined_rows
@@ -33,7 +33,7 @@ final as (
         cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
         cast('{{ dbt_version }}' as string) as dbt_version,
         cast({{ engine_version() }} as string) as duckdb_version,
-        {% for table in raw_table_names() -%}
+        {% for table in raw_tables() -%}
             cast(coalesce(raw_rows.raw_{{ table }}, 0) as bigint) as raw_{{ table }},
         {% endfor -%}
         cast(coalesce(raw_rows.quarantined_rows, 0) as bigint) as quarantined_rows

@@ -195,6 +195,16 @@ checked_customers as (
 
 ),
 
+person_spellings as (
+
+    select
+        count(*) as times_used,
+        case when min(customer_id) <> max(customer_id) then 1 else 0 end as is_spelt_in_several_ways
+    from customers
+    group by lower(replace(customer_id, ' ', ''))
+
+),
+
 checked_sellers as (
 
     select

@@ -1,8 +1,20 @@
-with {{ all_column_profile_ctes() }},
+{%- set profiled = [
+    source('olist', 'orders'),
+    source('olist', 'customers'),
+    source('olist', 'order_items'),
+    source('olist', 'order_payments'),
+    source('olist', 'order_reviews'),
+    source('olist', 'products'),
+    source('olist', 'sellers'),
+    source('olist', 'geolocation'),
+    source('olist', 'category_translation'),
+] -%}
+
+with {{ all_column_profile_ctes(profiled) }},
 
 all_columns as (
 
-    {{ column_profile_union() }}
+    {{ column_profile_union(profiled) }}
 
 ),
 

@@ -11,6 +11,7 @@ final as (
         source_file,
         line,
         row_key,
+        problem,
         reason,
         raw_row
     from quarantine

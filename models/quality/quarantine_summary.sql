@@ -4,21 +4,9 @@ with quarantine as (
 
 ),
 
--- Fixed words only: a complaint quotes the cell, which may be anybody's text.
-sorted_out as (
+load_summary as (
 
-    select
-        source_table,
-        case
-            when reason like '%: missing%' then 'a required cell is missing'
-            when reason like '%: cannot read %' then 'a cell cannot be read'
-            when reason like '%: there is no such row in %' then 'the row it belongs to is missing'
-            when reason like '%rows of this file have this key and disagree%' then 'rows of one key disagree'
-            when reason like '% is none of %' then 'a value outside the list'
-            when reason like '% is below %' or reason like '% is above %' then 'a value outside its range'
-            else 'the line is broken'
-        end as problem
-    from quarantine
+    select * from {{ source('load', 'load_summary') }}
 
 ),
 
@@ -28,17 +16,16 @@ counted as (
         source_table,
         problem,
         count(*) as rejected_rows
-    from sorted_out
+    from quarantine
     group by source_table, problem
 
 ),
 
+-- A table that a shop does not have is listed too.
 raw_tables as (
 
-    {% for name in raw_table_names() %}
-        select '{{ name }}' as source_table
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select distinct source_table
+    from load_summary
 
 ),
 

@@ -32,11 +32,9 @@ load_balance as (
 landed as (
 
     select
-        (
-            {% for name in raw_table_names() -%}
-                {{ '+ ' if not loop.first }}(select count(*) from {{ source('olist', name) }})
-            {% endfor -%}
-        ) as table_rows
+        sum(row_count) as table_rows
+    from {{ ref('column_profile') }}
+    where column_number = 1
 
 ),
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
@@ -65,7 +66,8 @@ def check_settings(settings: Mapping[str, Any], rules: Mapping[str, Mapping[str,
     ----------
     settings : mapping of str to object
     rules : mapping of str to mapping
-        What each may be: ``is`` (number, whole number, whole numbers, word, words, day), ``from`` and ``to``, both
+        What each may be: ``is`` (number, whole number, whole numbers, word, words, day,
+        time zone, switch), ``from`` and ``to``, both
         allowed, ``above`` for an open lower end, ``of`` for the words that are known, ``count``; ``at_most`` names the
         setting that it may not exceed, ``sum_to_one_with`` those that share one with it.
 
@@ -87,12 +89,17 @@ def _refuse(name: str, value: Any, fault: str | None) -> None:
         raise PipelineError(f"{name} is {_shown(value)}; it must be {fault}. Set it so in --vars or dbt_project.yml.")
 
 
-def _fault(value: Any, rule: Mapping[str, Any]) -> str | None:
+def _fault(value: Any, rule: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - one answer for each kind
     """Say what a setting must be, where it is not."""
     kind = rule["is"]
     if kind == "day":
         is_right = value is None or _is_day(value)
         return None if is_right else "a day of the calendar, such as 2018-03-01, or null"
+    if kind == "time zone":
+        is_right = value is None or value in zoneinfo.available_timezones()
+        return None if is_right else "a name such as America/Sao_Paulo or Europe/London, or null"
+    if kind == "switch":
+        return None if isinstance(value, bool) else "true or false"
     if kind == "word":
         return None if value in rule["of"] else f"one of {', '.join(rule['of'])}"
     if kind == "words":

@@ -65,7 +65,7 @@ def build_all(variables: str | None = None, *, with_scores: bool = True) -> None
     InputError, BuildError
     """
     with exclusive(paths.warehouse_dir()):
-        check_quarantine(load(), variables)
+        check_quarantine(load(variables), variables)
         _build(variables, with_scores=with_scores, since=None)
 
 
@@ -94,7 +94,7 @@ def refresh(variables: str | None = None, *, with_scores: bool = True, options: 
     InputError, BuildError
     """
     with exclusive(paths.warehouse_dir()):
-        check_quarantine(load(), variables)
+        check_quarantine(load(variables), variables)
         before, manifest = finished_build(), Manifest(paths.landing_dir())
         recipe = recipe_digest(variables)
         if before is None or before.recipe != recipe or project_vars(variables)["as_of_date"] is not None:

@@ -1,12 +1,29 @@
-"""The nine raw tables and their input contract: columns, types, keys, allowed values, references.
+"""The raw contract: what each table and column of a shop's export must keep to.
 
-The one place that knows the raw headers, and the one place that says which rows are fit to land.
+It is written once, beside the descriptions, in ``models/staging/_olist__sources.yml``; this module reads it. The words
+it is written in:
+
+``file``, ``key``, ``month_from``, ``stays_empty_without`` of a table
+    File name without ending; columns that name a row; the column that leads to the month of purchase, which cuts its
+    landing files; what stays empty where a shop has no such table (a table without this word is required).
+the attributes of :class:`Column`, of a column
+    Each as described there.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
+import yaml
+
+from pipeline.base import paths
+from pipeline.base.errors import PipelineError
+
+CONTRACT_FILE = Path("models/staging/_olist__sources.yml")
 TEXT, WHOLE, MONEY, STAMP, DEGREE = "VARCHAR", "INTEGER", "DECIMAL(12,2)", "TIMESTAMP", "DOUBLE"
 
 # How a type is called in a message.
@@ -19,18 +36,56 @@ KINDS = {
 
 # Outside these years a date is a slip of the keyboard or some tool's default (1900, 1970, 9999), not a day of the shop.
 STAMP_RANGE = ("1990-01-01 00:00:00", "2099-12-31 23:59:59")
-NOT_NEGATIVE = (0, None)
 
-ORDER_STATUSES = (
-    "created",
-    "approved",
-    "processing",
-    "invoiced",
-    "shipped",
-    "delivered",
-    "canceled",
-    "unavailable",
-)
+Form = Literal["", "id", "zip_prefix", "state", "place", "free_text", "promise"]
+_TABLE_WORDS = {"file", "key", "month_from", "stays_empty_without"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells of a column must keep to.
+
+    Attributes
+    ----------
+    name : str
+        Header name.
+    kind : str
+        DuckDB type.
+    is_required : bool
+        Whether its cells may not be empty.
+    may_be_absent : bool or None
+        Whether a file may lack it; None: when its cells may be empty.
+    where_absent : str or None
+        What its cells are in a file that lacks it.
+    form : Form
+        How its text is written: an ``id``, a ``zip_prefix``, a ``state``, a ``place`` that models give its
+        usual spelling, ``free_text`` that is left as it is; or a date that is a ``promise`` and may lie far ahead.
+    minimum, maximum : float or None
+        Smallest and largest allowed value. Timestamps have STAMP_RANGE without saying so.
+    allowed : tuple of str
+        The only allowed texts; empty for any.
+    references : str
+        Table that must hold its value as key; empty for none.
+    losses_by : str
+        Rejected rows are counted by its ``value``, or by its ``month``: what one of them loses is not lost by chance.
+    """
+
+    name: str
+    kind: str
+    is_required: bool = False
+    may_be_absent: bool | None = None
+    where_absent: str | None = None
+    form: Form = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] = ()
+    references: str = ""
+    losses_by: Literal["", "value", "month"] = ""
+
+    @property
+    def bounds(self) -> tuple[float | str | None, float | str | None]:
+        """Smallest and largest allowed value; None leaves a side open."""
+        return STAMP_RANGE if self.kind == STAMP else (self.minimum, self.maximum)
 
 
 @dataclass(frozen=True)
@@ -43,178 +98,96 @@ class RawTable:
         Name of its landing folder and of its dbt source.
     stem : str
         File name without ending, as in the public Olist data.
-    columns : dict of str to str
-        Header name to DuckDB type, in the order of the published files.
+    fields : dict of str to Column
+        Its columns by header name, in the order of the published files.
     key : tuple of str
         Columns that name a row; empty where the table has no key and a repeated row is a repeated observation.
-    required : tuple of str
-        Columns, besides the key, that may not be empty.
-    ranges : dict of str to tuple
-        Smallest and largest allowed value; None leaves a side open. Timestamps have STAMP_RANGE without being listed.
-    allowed : dict of str to tuple
-        Column to its allowed texts.
-    references : dict of str to str
-        Column to the table that must hold its value as key.
-    by_month : bool
-        Whether landing files are cut by the month of purchase, so that a new day rewrites few of them.
+    month_from : str
+        Column that leads to the month of purchase: its own stamp, the order a row belongs to, or its own key that
+        orders name. Landing files are cut by it, so that a new day rewrites few of them; empty for one file.
+    stays_empty_without : str
+        What stays empty in a shop without this table; empty where the table is required.
     """
 
     name: str
     stem: str
-    columns: dict[str, str]
-    key: tuple[str, ...]
-    required: tuple[str, ...] = ()
-    ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    allowed: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    references: dict[str, str] = field(default_factory=dict)
-    by_month: bool = False
+    fields: dict[str, Column] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    month_from: str = ""
+    stays_empty_without: str = ""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Header name to DuckDB type."""
+        return {name: column.kind for name, column in self.fields.items()}
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Column to the table that must hold its value as key."""
+        return {name: column.references for name, column in self.fields.items() if column.references}
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether a shop may have no such table."""
+        return bool(self.stays_empty_without)
+
+    def is_filled(self, name: str) -> bool:
+        """Tell whether every landed row has a value in a column."""
+        return name in self.key or self.fields[name].is_required
+
+    def is_needed(self, name: str) -> bool:
+        """Tell whether a file of this table must have a column."""
+        column = self.fields[name]
+        may_be_absent = column.may_be_absent if column.may_be_absent is not None else not self.is_filled(name)
+        return not may_be_absent and column.where_absent is None
 
 
-TABLES: tuple[RawTable, ...] = (
-    RawTable(
-        "orders",
-        "olist_orders_dataset",
-        {
-            "order_id": TEXT,
-            "customer_id": TEXT,
-            "order_status": TEXT,
-            "order_purchase_timestamp": STAMP,
-            "order_approved_at": STAMP,
-            "order_delivered_carrier_date": STAMP,
-            "order_delivered_customer_date": STAMP,
-            "order_estimated_delivery_date": STAMP,
-        },
-        ("order_id",),
-        required=("customer_id", "order_status", "order_purchase_timestamp"),
-        allowed={"order_status": ORDER_STATUSES},
-        references={"customer_id": "customers"},
-        by_month=True,
-    ),
-    RawTable(
-        "order_items",
-        "olist_order_items_dataset",
-        {
-            "order_id": TEXT,
-            "order_item_id": WHOLE,
-            "product_id": TEXT,
-            "seller_id": TEXT,
-            "shipping_limit_date": STAMP,
-            "price": MONEY,
-            "freight_value": MONEY,
-        },
-        ("order_id", "order_item_id"),
-        required=("product_id", "seller_id", "price", "freight_value"),
-        ranges={"order_item_id": (1, None), "price": NOT_NEGATIVE, "freight_value": NOT_NEGATIVE},
-        references={"order_id": "orders", "product_id": "products", "seller_id": "sellers"},
-        by_month=True,
-    ),
-    RawTable(
-        "order_payments",
-        "olist_order_payments_dataset",
-        {
-            "order_id": TEXT,
-            "payment_sequential": WHOLE,
-            "payment_type": TEXT,
-            "payment_installments": WHOLE,
-            "payment_value": MONEY,
-        },
-        ("order_id", "payment_sequential"),
-        required=("payment_type", "payment_value"),
-        ranges={
-            "payment_sequential": NOT_NEGATIVE,
-            "payment_installments": NOT_NEGATIVE,
-            "payment_value": NOT_NEGATIVE,
-        },
-        references={"order_id": "orders"},
-        by_month=True,
-    ),
-    RawTable(
-        "order_reviews",
-        "olist_order_reviews_dataset",
-        {
-            "review_id": TEXT,
-            "order_id": TEXT,
-            "review_score": WHOLE,
-            "review_comment_title": TEXT,
-            "review_comment_message": TEXT,
-            "review_creation_date": STAMP,
-            "review_answer_timestamp": STAMP,
-        },
-        ("review_id", "order_id"),
-        required=("review_score",),
-        ranges={"review_score": (1, 5)},
-        references={"order_id": "orders"},
-        by_month=True,
-    ),
-    RawTable(
-        "customers",
-        "olist_customers_dataset",
-        {
-            "customer_id": TEXT,
-            "customer_unique_id": TEXT,
-            "customer_zip_code_prefix": TEXT,
-            "customer_city": TEXT,
-            "customer_state": TEXT,
-        },
-        ("customer_id",),
-        required=("customer_unique_id",),
-        by_month=True,
-    ),
-    RawTable(
-        "geolocation",
-        "olist_geolocation_dataset",
-        {
-            "geolocation_zip_code_prefix": TEXT,
-            "geolocation_lat": DEGREE,
-            "geolocation_lng": DEGREE,
-            "geolocation_city": TEXT,
-            "geolocation_state": TEXT,
-        },
-        (),
-        required=("geolocation_zip_code_prefix", "geolocation_lat", "geolocation_lng"),
-        ranges={"geolocation_lat": (-90, 90), "geolocation_lng": (-180, 180)},
-    ),
-    RawTable(
-        "products",
-        "olist_products_dataset",
-        {
-            "product_id": TEXT,
-            "product_category_name": TEXT,
-            # misspelt in the published headers, and so in every export of that shape
-            "product_name_lenght": WHOLE,
-            "product_description_lenght": WHOLE,
-            "product_photos_qty": WHOLE,
-            "product_weight_g": WHOLE,
-            "product_length_cm": WHOLE,
-            "product_height_cm": WHOLE,
-            "product_width_cm": WHOLE,
-        },
-        ("product_id",),
-        ranges=dict.fromkeys(
-            (
-                "product_name_lenght",
-                "product_description_lenght",
-                "product_photos_qty",
-                "product_weight_g",
-                "product_length_cm",
-                "product_height_cm",
-                "product_width_cm",
-            ),
-            NOT_NEGATIVE,
-        ),
-    ),
-    RawTable(
-        "sellers",
-        "olist_sellers_dataset",
-        {"seller_id": TEXT, "seller_zip_code_prefix": TEXT, "seller_city": TEXT, "seller_state": TEXT},
-        ("seller_id",),
-    ),
-    RawTable(
-        "category_translation",
-        "product_category_name_translation",
-        {"product_category_name": TEXT, "product_category_name_english": TEXT},
-        ("product_category_name",),
-    ),
-)
+@functools.cache
+def raw_tables() -> dict[str, RawTable]:
+    """Read the contract; tables come in the order in which they land, orders first.
 
-BY_NAME = {table.name: table for table in TABLES}
+    Raises
+    ------
+    PipelineError
+        It uses a word that is not known here, or names a table or column that it does not describe.
+    """
+    sources = yaml.safe_load((paths.PROJECT / CONTRACT_FILE).read_text())["sources"]
+    (olist,) = (source for source in sources if source["name"] == "olist")
+    tables = {entry["name"]: _table(entry) for entry in olist["tables"]}
+    for table in tables.values():
+        named = {*table.key, *([table.month_from] if table.month_from else [])}
+        if not named <= table.fields.keys() or not set(table.references.values()) <= tables.keys():
+            raise PipelineError(f"{CONTRACT_FILE}: {table.name} names a column or table that is not described there.")
+    return tables
+
+
+def contract_digest() -> str:
+    """Digest the contract as it is read."""
+    return hashlib.sha256(repr(raw_tables()).encode()).hexdigest()
+
+
+def _table(entry: dict[str, Any]) -> RawTable:
+    said = dict(entry["config"]["meta"])
+    if unknown := said.keys() - _TABLE_WORDS:
+        raise PipelineError(
+            f"{CONTRACT_FILE}: {entry['name']} has {', '.join(unknown)}, which the contract does not know."
+        )
+    return RawTable(
+        name=entry["name"],
+        stem=said["file"],
+        fields={column["name"]: _column(entry["name"], column) for column in entry["columns"]},
+        key=tuple(said.get("key", ())),
+        month_from=said.get("month_from", ""),
+        stays_empty_without=said.get("stays_empty_without", ""),
+    )
+
+
+def _column(table: str, entry: dict[str, Any]) -> Column:
+    said = dict(entry.get("config", {}).get("meta", {}))
+    said["allowed"] = tuple(said.get("allowed", ()))
+    if (absent := said.get("where_absent")) is not None:
+        said["where_absent"] = str(absent)
+    try:
+        return Column(name=entry["name"], kind=entry["data_type"].upper(), **said)
+    except TypeError as error:
+        raise PipelineError(f"{CONTRACT_FILE}: {table}.{entry['name']}: {error}.") from error

@@ -12,8 +12,9 @@ import gzip
 import hashlib
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -55,12 +56,18 @@ class Inspection:
         Whether it holds bytes that DuckDB's reader takes for something else than they are.
     only_returns : bool
         Whether its lines end by carriage returns alone, as on very old machines.
+    newlines : int
+        Newlines before its last character that is none.
+    has_quotes : bool
+        Whether a cell may hold more than one line.
     """
 
     digest: str
     encoding: Encoding
     needs_care: bool
     only_returns: bool = False
+    newlines: int = 0
+    has_quotes: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Record:
 
 def open_bytes(file: Path) -> IO[bytes]:
     """Open a raw file for reading its bytes, unpacked when its name ends in ``.gz``."""
-    if file.name.endswith(".gz"):
+    if file.name.lower().endswith(".gz"):
         return cast("IO[bytes]", gzip.open(file, "rb"))
     return file.open("rb")
 
@@ -128,6 +135,8 @@ def inspect(file: Path) -> Inspection:
         encoding,
         needs_care=seen.has_nul or seen.is_invalid,
         only_returns=seen.returns > 0 and seen.newlines == 0,
+        newlines=seen.newlines_within,
+        has_quotes=seen.has_quotes,
     )
 
 
@@ -135,12 +144,15 @@ class _Bytes:
     """What one pass over the bytes of a file counts."""
 
     def __init__(self, file: Path) -> None:
-        self.has_nul = self.is_invalid = False
-        self.newlines = self.returns = 0
+        self.has_nul = self.has_quotes = self.is_invalid = False
+        self.newlines = self.newlines_within = self.returns = 0
         decoder = codecs.getincrementaldecoder("utf-8")("strict")
         with open_bytes(file) as stream:
             while chunk := stream.read(CHUNK):
                 self.has_nul = self.has_nul or b"\0" in chunk
+                self.has_quotes = self.has_quotes or b'"' in chunk
+                if within := chunk.rstrip(b"\r\n"):
+                    self.newlines_within = self.newlines + within.count(b"\n")
                 self.newlines += chunk.count(b"\n")
                 self.returns += chunk.count(b"\r")
                 if not self.is_invalid and not (chunk.isascii() and decoder.getstate()[0] == b""):
@@ -212,7 +224,7 @@ def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
 
 
 def read_header(file: Path, name: str) -> list[str]:
-    """Read the column names of a CSV file.
+    """Read the column names of a CSV file; a column without a name has an empty one.
 
     Raises
     ------
@@ -230,6 +242,31 @@ def read_header(file: Path, name: str) -> list[str]:
             if delimiter in header[0]:
                 raise InputError(f"{name} separates its columns by {called}. Export it again with commas.")
     return header
+
+
+def read_texts(file: Path, spans: Iterable[tuple[int, int, int]]) -> dict[int, str]:
+    """Read some records of a file in UTF-8 as they stand there.
+
+    Parameters
+    ----------
+    file : Path
+    spans : iterable of tuple
+        Number of a record, its first line and its last.
+
+    Returns
+    -------
+    dict of int to str
+        Number of a record to its text; long ones by their beginning.
+    """
+    texts: dict[int, str] = {}
+    passed = 0
+    with open_bytes(file) as stream:
+        for number, first, last in sorted(spans, key=lambda span: span[1]):
+            # the lines in between are passed over without a look at them
+            deque(islice(stream, first - passed - 1), maxlen=0)
+            texts[number] = shown(b"".join(islice(stream, last - first + 1)).rstrip(b"\r\n"))
+            passed = last
+    return texts
 
 
 class _Lines:
@@ -282,7 +319,7 @@ def records(file: Path, width: int | None) -> Iterator[Record]:
     file : Path
         A file in UTF-8, with or without a byte order mark, compressed or not.
     width : int, optional
-        Cells that every record must have; None for any number.
+        Cells that every record must have, empty ones at its end left out; None for any number.
 
     Yields
     ------
@@ -346,7 +383,8 @@ def _record(line: int, text: bytes, width: int | None) -> Record | None:
             if "unexpected end of data" in str(error):
                 return None
             fault = f"its quotes are not those of CSV ({_sentence(error)})"
-    if not fault and width is not None and len(cells) != width:
+    # spreadsheets end lines with commas for columns that were once there
+    if not fault and width is not None and (len(cells) < width or any(cells[width:])):
         fault = f"{len(cells)} cells where the line of column names has {width}"
     return Record(line, raw, None if fault else cells, fault)
 

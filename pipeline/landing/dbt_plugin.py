@@ -13,7 +13,6 @@ from pipeline.base import paths
 from pipeline.base.dbt_internals import given_variables
 from pipeline.base.errors import PipelineError
 from pipeline.base.resources import restrain
-from pipeline.base.settings import project_vars
 from pipeline.base.sql import parquet
 from pipeline.landing.load import landed_files, load
 
@@ -30,8 +29,7 @@ class Plugin(BasePlugin):
             With the message, when a setting cannot be meant or the raw files cannot be used.
         """
         try:
-            project_vars(json.dumps(given_variables(), default=str))
-            load()
+            load(json.dumps(given_variables(), default=str))
         except PipelineError as error:
             raise DbtRuntimeError(str(error)) from error
 

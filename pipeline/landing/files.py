@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.base.console import say
 from pipeline.base.errors import InputError
 from pipeline.base.paths import is_utf8
-from pipeline.landing.contract import TABLES, RawTable
+from pipeline.landing.contract import RawTable, raw_tables
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -35,7 +35,7 @@ class Piece:
     @property
     def is_parquet(self) -> bool:
         """Whether the name says Parquet."""
-        return self.name.endswith(".parquet")
+        return self.name.lower().endswith(".parquet")
 
     def state(self) -> str:
         """Identify the file's state without reading it: place, size and time of change."""
@@ -46,26 +46,27 @@ class Piece:
 def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
     """Find the files of every raw table, earlier ones first.
 
-    A table is ``stem.csv``, any number of ``stem_<anything>.csv``, a folder ``stem/`` of such files, or all of these;
-    ``.csv.gz`` and ``.parquet`` do as well. The file of the bare name comes first, then the others in the natural order
-    of what follows the stem (``2018-9`` before ``2018-10``).
+    A table is ``stem.csv``, any number of ``stem_<anything>.csv``, a folder ``stem/`` or ``stem.csv/`` of such files,
+    or all of these; ``.csv.gz`` and ``.parquet`` do as well. The file of the bare name comes first, then the others in
+    the natural order of what follows the stem (``2018-9`` before ``2018-10``).
 
     Parameters
     ----------
     source : Path
         Folder of the nine tables.
     quiet : bool
-        False says which files are named like a table's and are none of its files.
+        False says which files are named like a table's and are none of its files, and which optional tables are not
+        there.
 
     Returns
     -------
     dict of str to list of Piece
-        Table name to its files.
+        Table name to its files; an optional table may have none.
 
     Raises
     ------
     InputError
-        The folder or a table is missing, or a file is there twice; the message lists what was found.
+        The folder or a required table is missing, or a file is there twice; the message lists what was found.
     """
     if not source.is_dir():
         raise InputError(
@@ -73,14 +74,14 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
             "or run `make demo` for a generated shop."
         )
     present = sorted(entry.name for entry in source.iterdir() if not entry.name.startswith("."))
-    stems = tuple(table.stem for table in TABLES)
+    stems = tuple(table.stem for table in raw_tables().values())
     for name in present:
         if name.startswith(stems) and not is_utf8(name):
             raise InputError(f"{source} holds a file whose name is not UTF-8, {name!a}. Rename it.")
     used: set[str] = set()
     found: dict[str, list[Piece]] = {}
-    missing: list[str] = []
-    for table in TABLES:
+    missing: list[RawTable] = []
+    for table in raw_tables().values():
         pieces: dict[str, Piece] = {}
         for name in _names(source, table, present):
             used.add(name.split("/")[0])
@@ -90,12 +91,16 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
             pieces[remainder] = Piece(table, source / name, name)
         found[table.name] = [pieces[remainder] for remainder in sorted(pieces, key=_natural)]
         if not pieces:
-            missing.append(table.stem)
-    if missing:
+            missing.append(table)
+    required = [table.stem for table in missing if not table.is_optional]
+    if required:
         raise InputError(
-            f"{source} lacks {', '.join(missing)} (each as {', '.join(ENDINGS)}). "
+            f"{source} lacks {', '.join(required)} (each as {', '.join(ENDINGS)}). "
             f"Found there: {', '.join(present) or 'nothing'}."
         )
+    if not quiet:
+        for table in missing:
+            say(f"  no {table.stem}: {table.stays_empty_without} stay empty")
     unused = [name for name in present if name not in used and name.startswith(stems)]
     if unused and not quiet:
         say(f"  NOT USED, as no table's files are named so: {', '.join(unused)} (see docs/runbook.md)")
@@ -106,12 +111,13 @@ def _names(source: Path, table: RawTable, present: list[str]) -> list[str]:
     names = []
     for name in present:
         place = source / name
-        if name == table.stem and place.is_dir():
+        # unpacked archives and other tools' exports are folders that are called like the file they hold
+        if place.is_dir() and _without_ending(name) == table.stem:
             inside = sorted(entry.name for entry in place.iterdir() if entry.is_file())
             for strange in (entry for entry in inside if not is_utf8(entry)):
                 raise InputError(f"{place} holds a file whose name is not UTF-8, {strange!a}. Rename it.")
-            names += [f"{name}/{entry}" for entry in inside if entry.endswith(ENDINGS) and not entry.startswith(".")]
-        elif place.is_file() and name.endswith(ENDINGS):
+            names += [f"{name}/{entry}" for entry in inside if _has_ending(entry) and not entry.startswith(".")]
+        elif place.is_file() and _has_ending(name):
             bare = _without_ending(name)
             if bare == table.stem or bare.startswith(table.stem + "_"):
                 names.append(name)
@@ -120,14 +126,16 @@ def _names(source: Path, table: RawTable, present: list[str]) -> list[str]:
 
 def _remainder(table: RawTable, name: str) -> str:
     """Return what tells the pieces of a table apart, whether they lie in its folder or beside it."""
-    bare = _without_ending(name)
-    inside = bare.removeprefix(f"{table.stem}/")
-    return inside.removeprefix(table.stem).removeprefix("_")
+    return _without_ending(name.rsplit("/", maxsplit=1)[-1]).removeprefix(table.stem).removeprefix("_")
+
+
+def _has_ending(name: str) -> bool:
+    return name.lower().endswith(ENDINGS)
 
 
 def _without_ending(name: str) -> str:
-    ending = next(ending for ending in ENDINGS if name.endswith(ending))
-    return name[: -len(ending)]
+    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)]
 
 
 def _natural(text: str) -> tuple[tuple[int, int, str], ...]:

@@ -9,7 +9,8 @@ import duckdb
 from pipeline.base import paths
 from pipeline.base.errors import InputError
 from pipeline.base.settings import project_vars
-from pipeline.base.sql import parquet
+from pipeline.base.sql import literal, parquet, scalar
+from pipeline.landing import cells
 from pipeline.landing.settle import Landed
 
 REASONS_SHOWN = 3
@@ -24,18 +25,32 @@ def check_quarantine(books: dict[str, Landed], variables: str | None = None) -> 
         Names each table beyond the limit with its most frequent reasons.
     """
     limit = project_vars(variables)["max_quarantined_share"]
-    beyond = [(name, book) for name, book in books.items() if book.quarantined_rows > limit * book.raw_rows]
+    landing = paths.landing_dir()
+    lost = {
+        name: _lost_rows(landing, name) for name, book in books.items() if book.quarantined_rows > limit * book.raw_rows
+    }
+    beyond = {name: rows for name, rows in lost.items() if rows > limit * books[name].raw_rows}
     if not beyond:
         return
     told = "; ".join(
-        f"{name}: {book.quarantined_rows:,} of {book.raw_rows:,} rows ({_reasons(paths.landing_dir(), name)})"
-        for name, book in beyond
+        f"{name}: {rows:,} of {books[name].raw_rows:,} rows ({_reasons(landing, name)})"
+        for name, rows in beyond.items()
     )
     raise InputError(
         f"More of the raw files is in quarantine than max_quarantined_share ({limit:.0%}) allows. {told}. "
-        f"Every row is in {paths.landing_dir() / 'quarantine'} with its file, line and reason. "
+        f"Every row is in {landing / 'quarantine'} with its file, line and reason. "
         "Repair the files, or raise the limit for this run: --vars '{max_quarantined_share: 1}'."
     )
+
+
+def _lost_rows(landing: Path, table: str) -> int:
+    """Count the rows in quarantine; lines that are no rows, such as the column names again, are no loss."""
+    with duckdb.connect() as connection:
+        return scalar(
+            connection,
+            f"""SELECT count(*) FROM {parquet(landing / "quarantine" / f"{table}.parquet")}
+            WHERE problem <> {literal(cells.NO_ROW)}""",
+        )
 
 
 def _reasons(landing: Path, table: str) -> str:

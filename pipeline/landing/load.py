@@ -10,19 +10,27 @@ from typing import Any
 
 from pipeline.base import paths
 from pipeline.base.console import say, step
+from pipeline.base.errors import InputError
 from pipeline.base.files import read_record, write_record
 from pipeline.base.locking import exclusive
 from pipeline.base.resources import LEAST_TO_LOAD, refuse_tight_limit
-from pipeline.landing.contract import TABLES
+from pipeline.base.settings import project_vars
+from pipeline.landing.contract import raw_tables
 from pipeline.landing.files import Piece, find_pieces
-from pipeline.landing.parsing import CONTRACT, card_file, parsed, recalled, rejected_file, rows_file
+from pipeline.landing.parsing import card_file, lines_file, parsed, recalled, recipe, rejected_file, rows_file
 from pipeline.landing.settle import REPORTS, Landed, Landing, Source, TableState, find_damage
+from pipeline.runs import events
 
-LANDING_VERSION = 3  # raise it when landing files must be written anew from unchanged raw files
+LANDING_VERSION = 4  # raise it when landing files must be written again from unchanged raw files
 
 
-def load() -> dict[str, Landed]:
+def load(variables: str | None = None) -> dict[str, Landed]:
     """Bring the landing folder up to date with ``RAW_DIR``.
+
+    Parameters
+    ----------
+    variables : str, optional
+        dbt variables as YAML; ``shop_time_zone`` and ``merge_person_spellings`` say how cells are read.
 
     Returns
     -------
@@ -36,16 +44,20 @@ def load() -> dict[str, Landed]:
     """
     refuse_tight_limit(LEAST_TO_LOAD)
     landing = paths.landing_dir()
+    settings = project_vars(variables)
+    zone = settings["shop_time_zone"]
     with exclusive(paths.warehouse_dir()):
         landing.mkdir(exist_ok=True)
         manifest = Manifest(landing)
         pieces = find_pieces(paths.raw_dir(), quiet=False)
+        _refuse_vanished(pieces, manifest)
         work = landing / ".work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         try:
-            sources = {table.name: _read(table.name, pieces[table.name], manifest, landing, work) for table in TABLES}
-            wanted = _resolved_from(sources)
+            sources = {name: _read(name, pieces[name], manifest, landing, zone) for name in raw_tables()}
+            merges = bool(settings["merge_person_spellings"])
+            wanted = _resolved_from(sources, merges_spellings=merges)
             damaged = find_damage(landing, manifest.states)
             if damaged:
                 say(
@@ -53,9 +65,12 @@ def load() -> dict[str, Landed]:
                 )
             if manifest.resolved_from != wanted or damaged or damaged is None:
                 with step("land") as this:
-                    manifest.states = Landing(landing, work, manifest.states).settle(sources)
+                    settled = Landing(landing, work, manifest.states, merges_spellings=merges)
+                    manifest.states = settled.settle(sources)
                     manifest.resolved_from = wanted
                     this.result = _told(manifest.books())
+                for warning in settled.warnings:
+                    _warn(warning)
             manifest.write()
             _forget(landing, sources)
         finally:
@@ -72,6 +87,28 @@ def landed_files() -> dict[tuple[str, str], list[Path]]:
     return {**tables, **reports}
 
 
+def _refuse_vanished(pieces: dict[str, list[Piece]], manifest: Manifest) -> None:
+    """Stop when an optional table that was there is gone: a forgotten file must not empty a part of the warehouse.
+
+    Raises
+    ------
+    InputError
+        Names the table and the cure.
+    """
+    for name, table in raw_tables().items():
+        before = manifest.states.get(name)
+        if not pieces[name] and before is not None and before.books.raw_rows:
+            raise InputError(
+                f"{paths.raw_dir()} no longer has {table.stem}; the last load read {before.books.raw_rows:,} rows of "
+                "it. Put it back; if the shop has none any more, leave a file with the line of column names alone."
+            )
+
+
+def _warn(message: str) -> None:
+    say(f"  WARNING: {message}")
+    events.emit("warned", message=message)
+
+
 class Manifest:
     """What the last complete load read and left: files and their outcome, tables and their books."""
 
@@ -86,7 +123,7 @@ class Manifest:
                 say(f"  {self._file} is damaged, or was written by another version; every file is read again")
             return
         content = self._read_before
-        if content.get("version") != [LANDING_VERSION, CONTRACT]:
+        if content.get("version") != [LANDING_VERSION, recipe(None)]:
             return
         self.files = content["files"]
         self.states = {
@@ -102,7 +139,7 @@ class Manifest:
     def write(self) -> None:
         """Replace the manifest on disk, when anything in it changed."""
         content = {
-            "version": [LANDING_VERSION, CONTRACT],
+            "version": [LANDING_VERSION, recipe(None)],
             "resolved_from": self.resolved_from,
             "files": self.files,
             "tables": {name: asdict(state) for name, state in self.states.items()},
@@ -111,22 +148,26 @@ class Manifest:
             write_record(self._file, content)
 
 
-def _read(table: str, pieces: list[Piece], manifest: Manifest, landing: Path, work: Path) -> list[Source]:
+def _read(table: str, pieces: list[Piece], manifest: Manifest, landing: Path, zone: str | None) -> list[Source]:
     """Read the files of a table that are new or changed, and recall the others."""
-    folder = landing / ".files"
+    folder, work = landing / ".files", landing / ".work"
     sources: list[Source] = []
     entries: dict[str, Any] = {}
     known: dict[str, Any] = {entry["state"]: entry for entry in manifest.files.get(table, {}).values()}
     for piece in pieces:
         state = piece.state()
         entry = known.get(state)
+        if entry is not None and not entry["kept_as"].endswith(recipe(zone)):
+            entry = None
         outcome = recalled(folder / table / entry["kept_as"]) if entry else None
         if entry is None or outcome is None:
             with step(f"read {piece.name}"[:60]) as this:
-                kept_as, outcome = parsed(piece, folder, work)
+                kept_as, outcome = parsed(piece, folder, work, zone)
                 this.result = _described(outcome.raw_rows, outcome.quarantined_rows, outcome.repeated_rows)
             if outcome.note:
                 say(f"    {piece.name}: {outcome.note}")
+            if outcome.warning:
+                _warn(f"{piece.name}: {outcome.warning}")
         else:
             kept_as = entry["kept_as"]
         sources.append(Source(piece, folder / table / kept_as, outcome))
@@ -154,10 +195,10 @@ def _told(books: dict[str, Landed]) -> str:
     return text
 
 
-def _resolved_from(sources: dict[str, list[Source]]) -> str:
-    """Name all that the landing depends on: names and bytes of the files, in their order."""
+def _resolved_from(sources: dict[str, list[Source]], *, merges_spellings: bool) -> str:
+    """Name all that the landing depends on: names and bytes of the files, in their order, and how they are settled."""
     listed = {name: [[source.piece.name, source.stem.name] for source in of] for name, of in sources.items()}
-    return json.dumps(listed, separators=(",", ":"))
+    return json.dumps([listed, merges_spellings], separators=(",", ":"))
 
 
 def _forget(landing: Path, sources: dict[str, list[Source]]) -> None:
@@ -170,7 +211,7 @@ def _forget(landing: Path, sources: dict[str, list[Source]]) -> None:
                 rows_file(source.stem),
                 rejected_file(source.stem),
                 card_file(source.stem),
-                source.stem.with_name(source.stem.name + ".places.json"),
+                lines_file(source.stem),
             )
         }
         folder = landing / ".files" / name

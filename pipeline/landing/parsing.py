@@ -6,8 +6,9 @@ The outcome is kept under the digest of the file's bytes: the same whatever the 
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,26 +20,46 @@ from pipeline.base.errors import InputError
 from pipeline.base.files import digest_of, is_as_written, read_record, write_record
 from pipeline.base.resources import restrain
 from pipeline.base.sql import file_literal, insert_rows, literal, name_of, parquet, scalar
-from pipeline.landing import csvtext
-from pipeline.landing.contract import DEGREE, KINDS, MONEY, STAMP, STAMP_RANGE, TABLES, TEXT, WHOLE, RawTable
+from pipeline.landing import cells, csvtext
+from pipeline.landing.contract import KINDS, TEXT, RawTable, contract_digest
 from pipeline.landing.files import Piece
 
-PARSER_VERSION = 2  # raise it when the same file must be read differently
-CONTRACT = hashlib.sha256(f"{PARSER_VERSION} {duckdb.__version__} {TABLES!r}".encode()).hexdigest()[:8]
+PARSER_VERSION = 3  # raise it when the same file must be read differently
 BATCH = 100_000
 WHOLLY_WRONG = 10  # values a column must have before "none can be read" is the column's fault and not a row's
-REJECTED = "line BIGINT, row_key VARCHAR, reason VARCHAR, raw_row VARCHAR"
+REJECTED = "line BIGINT, row_key VARCHAR, problem VARCHAR, reason VARCHAR, raw_row VARCHAR"
+# Rejected rows of a status or month are no accident when they are so many of it, and so much more often than elsewhere.
+LOST_ROWS, LOST_SHARE, LOST_RATIO = 10, 0.2, 3
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """Outcome of reading one file; raw = accepted + quarantined + repeated."""
+    """Outcome of reading one file; raw = accepted + quarantined + repeated.
+
+    Attributes
+    ----------
+    raw_rows, accepted_rows, quarantined_rows, repeated_rows : int
+        Counts of rows.
+    note : str
+        What a person should know of how it was read.
+    warning : str
+        What a person must look at.
+    encoding : csvtext.Encoding
+        How its text is written.
+    only_returns : bool
+        Whether its lines end by carriage returns alone.
+    parsed_at : str
+        When it was read, in UTC.
+    """
 
     raw_rows: int
     accepted_rows: int
     quarantined_rows: int
     repeated_rows: int
     note: str
+    warning: str
+    encoding: csvtext.Encoding
+    only_returns: bool
     parsed_at: str
 
 
@@ -52,9 +73,19 @@ def rejected_file(stem: Path) -> Path:
     return stem.with_name(stem.name + ".rejected.parquet")
 
 
+def lines_file(stem: Path) -> Path:
+    """Return the file of where a parsed file's records begin; there is none when each is one line."""
+    return stem.with_name(stem.name + ".lines.parquet")
+
+
 def card_file(stem: Path) -> Path:
     """Return the file of a parsed file's counts, written last."""
     return stem.with_name(stem.name + ".json")
+
+
+def recipe(zone: str | None) -> str:
+    """Digest all that the reading of a file depends on besides its bytes: a short name for it."""
+    return hashlib.sha256(f"{PARSER_VERSION} {duckdb.__version__} {contract_digest()} {zone}".encode()).hexdigest()[:8]
 
 
 def is_numbered(table: RawTable, *, skips: bool) -> bool:
@@ -77,7 +108,7 @@ def recalled(stem: Path) -> Parsed | None:
     return known if all(is_as_written(stem.with_name(name), digest) for name, digest in kept.items()) else None
 
 
-def parsed(piece: Piece, folder: Path, work: Path) -> tuple[str, Parsed]:
+def parsed(piece: Piece, folder: Path, work: Path, zone: str | None) -> tuple[str, Parsed]:
     """Read a raw file, or recall what was read of a file with the same bytes.
 
     Parameters
@@ -88,6 +119,8 @@ def parsed(piece: Piece, folder: Path, work: Path) -> tuple[str, Parsed]:
         Where outcomes are kept.
     work : Path
         A folder for files that live as long as the call.
+    zone : str, optional
+        Time zone of the shop, into which stamps that name one are converted; None converts them to UTC, with a warning.
 
     Returns
     -------
@@ -104,51 +137,85 @@ def parsed(piece: Piece, folder: Path, work: Path) -> tuple[str, Parsed]:
         inspection = None if piece.is_parquet else csvtext.inspect(piece.path)
         digest = inspection.digest if inspection else csvtext.file_digest(piece.path)
         # the ending tells how to read the bytes, so the same bytes under another ending are another outcome
-        ending = "parquet" if piece.is_parquet else "gz" if piece.name.endswith(".gz") else "csv"
-        stem = folder / piece.table.name / f"{digest[:32]}-{ending}-{CONTRACT}"
+        ending = "parquet" if piece.is_parquet else "gz" if piece.name.lower().endswith(".gz") else "csv"
+        stem = folder / piece.table.name / f"{digest[:32]}-{ending}-{recipe(zone)}"
         if (known := recalled(stem)) is not None:
             return stem.name, known
-        outcome = _read(piece, inspection, stem, work)
+        outcome = _read(piece, inspection, stem, work, zone)
         if piece.state() != before:
             raise InputError(f"{piece.path} changed while it was read. Run again when it is complete.")
     except OSError as error:
         raise InputError(f"{piece.path} cannot be read: {error.strerror or error}.") from error
-    kept = [rows_file(stem), *([rejected_file(stem)] if outcome.quarantined_rows else [])]
+    kept = [rows_file(stem), *(file for file in (rejected_file(stem), lines_file(stem)) if file.exists())]
     write_record(card_file(stem), {**asdict(outcome), "files": {file.name: digest_of(file) for file in kept}})
     return stem.name, outcome
 
 
-def located(piece: Piece, rows: Collection[int], work: Path) -> dict[int, tuple[int, str]]:
-    """Find rows of a file by their number: the line each begins at and its raw text."""
+def located(piece: Piece, outcome: Parsed, stem: Path, rows: Collection[int], work: Path) -> dict[int, tuple[int, str]]:
+    """Find parsed rows by their number: the line each begins at and its raw text.
+
+    Only the bytes of those lines are looked at: where they are was noted when the file was parsed.
+    """
     if piece.is_parquet:
-        with duckdb.connect() as connection:
-            found = connection.execute(
-                f"""SELECT file_row_number + 1, to_json(rows)::VARCHAR FROM (
-                    SELECT * FROM {parquet(piece.path, file_row_number=True)}
-                    WHERE list_contains(?, file_row_number + 1)) AS rows""",
-                [list(rows)],
-            ).fetchall()
-        return {number: (number, raw) for number, raw in found}
-    inspection = csvtext.inspect(piece.path)
-    file = _readable(piece, inspection, work)
-    wanted = set(rows)
-    places: dict[int, tuple[int, str]] = {}
-    for number, record in enumerate(csvtext.records(file, width=None)):
-        if number in wanted:
-            places[number] = (record.line, record.raw[: csvtext.LONGEST_SHOWN])
-    return places
+        return _parquet_rows(piece, rows)
+    file = piece.path
+    if outcome.encoding != "utf-8" or outcome.only_returns:
+        written = csvtext.Inspection("located", outcome.encoding, needs_care=True, only_returns=outcome.only_returns)
+        file = csvtext.rewritten(piece.path, written, work / "located.csv")
+    with duckdb.connect() as connection:
+        jumps = f"SELECT * FROM {parquet(lines_file(stem))}" if lines_file(stem).exists() else NO_JUMPS
+        return _text_rows(connection, jumps, file, rows)
 
 
-def _read(piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work: Path) -> Parsed:
+NO_JUMPS = "SELECT NULL::BIGINT AS _row, NULL::BIGINT AS _line WHERE false"
+
+
+def _text_rows(
+    connection: duckdb.DuckDBPyConnection, jumps: str, file: Path, rows: Collection[int]
+) -> dict[int, tuple[int, str]]:
+    """Find rows of a CSV file: a record begins one line after its number, or as the last jump before it says."""
+    wanted = pa.table({"number": pa.array(rows, pa.int64())})
+    connection.register("wanted", wanted)
+    spans = connection.execute(
+        f"""WITH jumps AS ({jumps}),
+        begins AS (SELECT number, number AS _row FROM wanted UNION ALL SELECT number, number + 1 FROM wanted),
+        placed AS (
+            SELECT begins.number, begins._row, begins._row + coalesce(jumps._line - jumps._row, 1) AS line
+            FROM begins ASOF LEFT JOIN jumps ON begins._row >= jumps._row)
+        SELECT number, min(line), max(line) - 1 FROM placed GROUP BY number"""
+    ).fetchall()
+    connection.unregister("wanted")
+    texts = csvtext.read_texts(file, spans)
+    return {number: (first, texts[number]) for number, first, _ in spans}
+
+
+def _parquet_rows(piece: Piece, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        found = connection.execute(
+            f"""SELECT file_row_number + 1, to_json(rows)::VARCHAR FROM (
+                SELECT * FROM {parquet(piece.path, file_row_number=True)}
+                WHERE list_contains(?, file_row_number + 1)) AS rows""",
+            [list(rows)],
+        ).fetchall()
+    return {number: (number, raw) for number, raw in found}
+
+
+def _read(piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work: Path, zone: str | None) -> Parsed:
     stem.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         restrain(connection, work / "spill")
+        # whatever the machine's own zone is: nothing that is read depends on it
+        connection.execute("SET TimeZone = 'UTC'")
+        # or a list of words is a join over all rows, where most are settled before they come to it
+        connection.execute("SET disabled_optimizers = 'in_clause'")
         connection.execute(f"CREATE TABLE rejected ({REJECTED})")
         if inspection is None:
-            reading: _Reading = _ParquetReading(connection, piece)
+            reading: _Reading = _ParquetReading(connection, piece, zone)
         else:
-            reading = _csv_reading(connection, piece, inspection, work)
-        counts = _Contract(connection, reading).apply()
+            reading = _csv_reading(connection, piece, inspection, work, zone)
+        contract = _Contract(connection, reading)
+        counts = contract.apply()
         skips = bool(counts["quarantined_rows"] or counts["repeated_rows"])
         kept = [*piece.table.columns, *(["_row"] if is_numbered(piece.table, skips=skips) else [])]
         columns = ", ".join(name_of(column) for column in kept)
@@ -156,9 +223,14 @@ def _read(piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work:
         if counts["quarantined_rows"]:
             rejected = "SELECT * FROM rejected ORDER BY line, reason, raw_row"
             copy(connection, rejected, work / "rejected.parquet", rejected_file(stem))
+        if piece.table.references and reading.jumps() != NO_JUMPS:
+            copy(connection, f"{reading.jumps()} ORDER BY _row", work / "lines.parquet", lines_file(stem))
     return Parsed(
         **counts,
-        note=reading.note,
+        note="; ".join(filter(None, [reading.note, *(f"no column {text}" for text in reading.lacks())])),
+        warning=contract.warning,
+        encoding=inspection.encoding if inspection else "utf-8",
+        only_returns=inspection.only_returns if inspection else False,
         parsed_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
     )
 
@@ -170,115 +242,215 @@ class _Reading:
     ----------
     source : str
         SQL of the relation.
+    absent : set of str
+        Columns that the file lacks.
     broken : int
         Records that have no row there, in ``rejected`` already.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, piece: Piece) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, piece: Piece, header: list[str], zone: str | None
+    ) -> None:
         self.connection = connection
         self.piece = piece
         self.table: RawTable = piece.table
+        self.zone = zone
         self.source = ""
         self.broken = 0
         self.note = ""
+        require_columns(piece, header)
+        self.absent = {name for name in self.table.fields if name not in header}
 
-    def places(self, rows: Sequence[int]) -> dict[int, tuple[int | None, str]]:
+    def lacks(self) -> list[str]:
+        """Say which columns are not there, and what is taken for them."""
+        taken = {name: self.table.fields[name].where_absent for name in self.table.fields if name in self.absent}
+        return [
+            f"{name}: {'it stays empty' if text is None else f'taken to be {text}'}" for name, text in taken.items()
+        ]
+
+    def select(self, present: Iterable[tuple[str, str]]) -> str:
+        """Write the list of columns: those of the file as given, and what stands for those it lacks."""
+        given = dict(present)
+        listed = []
+        for name, column in self.table.fields.items():
+            if name in self.absent:
+                given[name] = "NULL::VARCHAR" if column.where_absent is None else literal(column.where_absent)
+            listed.append(f"{given[name]} AS {name_of(name)}")
+        return ", ".join(listed)
+
+    def layers(self, rows: str = "") -> str:
+        """Write the SQL of the texts, cells and values of the file, or of those of its rows that a condition names."""
+        return cells.layers(self.table, f"SELECT * FROM ({self.source}) {rows}", self.zone)
+
+    def jumps(self) -> str:
+        """Write the SQL of the records that do not begin one line after their number, and of those that follow them."""
+        return NO_JUMPS
+
+    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
         """Find the line and the raw text of rows."""
         raise NotImplementedError
 
 
 class _ParquetReading(_Reading):
-    def __init__(self, connection: duckdb.DuckDBPyConnection, piece: Piece) -> None:
-        super().__init__(connection, piece)
+    def __init__(self, connection: duckdb.DuckDBPyConnection, piece: Piece, zone: str | None) -> None:
+        read = parquet(piece.path, file_row_number=True, binary_as_string=True)
         try:
-            described = connection.execute(f"DESCRIBE SELECT * FROM {parquet(piece.path)}").fetchall()
+            described = connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
         except duckdb.Error as error:
             raise InputError(
                 f"{piece.path} is not a Parquet file, or is cut off ({_sentence(error)}). Export or copy it again; "
                 "name it .csv if it is one."
             ) from error
         kinds = {name: str(kind) for name, kind, *_ in described}
-        require_columns(piece, list(kinds))
+        super().__init__(connection, piece, [name for name in kinds if name != "file_row_number"], zone)
 
         def text(column: str) -> str:
-            value = f"{name_of(column)}::VARCHAR"
-            # a zip prefix that some tool took for a number has lost its leading zeros
-            if column.endswith("zip_code_prefix") and "INT" in kinds[column]:
-                value = f"lpad({value}, 5, '0')"
-            return f"{value} AS {name_of(column)}"
+            written = f"{name_of(column)}::VARCHAR"
+            if kinds[column] in ("DOUBLE", "FLOAT"):
+                # next to nothing is written with an exponent
+                number = name_of(column)
+                return f"CASE WHEN abs({number}) < 0.0001 THEN printf('%.10f', {number}) ELSE {written} END"
+            return written
 
-        selected = ", ".join(text(column) for column in self.table.columns)
-        self.source = f"""SELECT {selected}, file_row_number + 1 AS _row
-            FROM {parquet(piece.path, file_row_number=True)}"""
+        selected = self.select((name, text(name)) for name in self.table.fields if name in kinds)
+        self.source = f"SELECT {selected}, 0 AS _newlines, file_row_number + 1 AS _row FROM {read}"
 
-    def places(self, rows: Sequence[int]) -> dict[int, tuple[int | None, str]]:
-        return dict(located(self.piece, rows, Path()))
+    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+        return _parquet_rows(self.piece, rows)
 
 
 class _FastReading(_Reading):
     """DuckDB's own reader; only for files whose every record it can tell apart into cells."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, piece: Piece, file: Path, header: list[str]) -> None:
-        super().__init__(connection, piece)
+    def __init__(  # noqa: PLR0917
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        piece: Piece,
+        file: Path,
+        header: list[str],
+        inspection: csvtext.Inspection,
+        zone: str | None,
+    ) -> None:
+        super().__init__(connection, piece, header, zone)
         self._file = file
-        columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
-        selected = ", ".join(name_of(column) for column in self.table.columns)
-        self.source = f"""SELECT {selected}, row_number() OVER () AS _row
-            FROM read_csv({file_literal(file)}, header = true, auto_detect = false, hive_partitioning = false,
+        self._inspection = inspection
+        self._jumps = ""
+        names = [name or f" {number}" for number, name in enumerate(header)]
+        columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in names)
+        read = f"""read_csv({file_literal(file)}, header = true, auto_detect = false, hive_partitioning = false,
                 delim = ',', quote = '"', escape = '"',
                 columns = {{{columns}}}, max_line_size = {csvtext.LONGEST_RECORD})"""
+        selected = self.select((name, name_of(name)) for name in self.table.fields)
+        newlines = "0"
+        if inspection.has_quotes:
+            holds = " OR ".join(f"contains({name_of(name)}, chr(10))" for name in names)
+            counted = " + ".join(
+                f"coalesce(length({name_of(name)}) - length(replace({name_of(name)}, chr(10), '')), 0)"
+                for name in names
+            )
+            newlines = f"CASE WHEN {holds} THEN {counted} ELSE 0 END"
+        self.source = f"SELECT {selected}, {newlines} AS _newlines, row_number() OVER () AS _row FROM {read}"
 
-    def places(self, rows: Sequence[int]) -> dict[int, tuple[int | None, str]]:
-        wanted = set(rows)
-        found: dict[int, tuple[int | None, str]] = {}
+    def jumps(self) -> str:
+        if not self._jumps:
+            self._jumps = self._find_jumps()
+        return self._jumps
+
+    def _find_jumps(self) -> str:
+        """Count the newlines in earlier cells; where blank lines stand between records, look at each record."""
+        rows, within = self.connection.execute("SELECT count(*), sum(_newlines) FROM typed").fetchall()[0]
+        counts_hold = self._inspection.encoding != "utf-16" and rows + (within or 0) == self._inspection.newlines
+        if counts_hold and not within:
+            return NO_JUMPS
+        self.connection.execute(
+            """CREATE TABLE jumps AS
+            SELECT _row + 1 AS _row, (_row + 2 + sum(_newlines) OVER (ORDER BY _row))::BIGINT AS _line
+            FROM typed WHERE _newlines > 0"""
+        )
+        if counts_hold:
+            return "SELECT * FROM jumps"
+        self.connection.execute("DELETE FROM jumps")
+        tracker = _Jumps(self.connection)
         for number, record in enumerate(csvtext.records(self._file, width=None)):
-            if number in wanted:
-                found[number] = (record.line, record.raw[: csvtext.LONGEST_SHOWN])
-        return found
+            tracker.see(number, record)
+        tracker.write()
+        return "SELECT * FROM jumps"
+
+    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+        return _text_rows(self.connection, self.jumps(), self._file, rows)
+
+
+class _Jumps:
+    """Notes where records do not begin in the line after the record before."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        connection.execute("CREATE TABLE IF NOT EXISTS jumps (_row BIGINT, _line BIGINT)")
+        self._rows: list[int] = []
+        self._lines: list[int] = []
+        self._shift = 1
+
+    def see(self, number: int, record: csvtext.Record) -> None:
+        """Take the next record."""
+        self._note(number, record.line)
+        self._after = (number + 1, record.line + 1 + record.raw.count("\n"))
+
+    def _note(self, number: int, line: int) -> None:
+        if line - number != self._shift:
+            self._shift = line - number
+            self._rows.append(number)
+            self._lines.append(line)
+
+    def write(self) -> None:
+        """Write what was noted, and where the record after the last one would begin."""
+        self._note(*self._after)
+        noted = pa.table({"_row": pa.array(self._rows, pa.int64()), "_line": pa.array(self._lines, pa.int64())})
+        insert_rows(self._connection, "jumps", noted)
 
 
 class _CarefulReading(_Reading):
     """Record by record, for a file in which some are broken."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, piece: Piece, file: Path, header: list[str]) -> None:
-        super().__init__(connection, piece)
-        columns = list(self.table.columns)
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        piece: Piece,
+        file: Path,
+        header: list[str],
+        zone: str | None,
+    ) -> None:
+        super().__init__(connection, piece, header, zone)
+        columns = [name for name in self.table.columns if name not in self.absent]
         positions = [header.index(column) for column in columns]
         definitions = ", ".join(f"{name_of(column)} VARCHAR" for column in columns)
         connection.execute(f"CREATE TABLE careful (_row BIGINT, _line BIGINT, _raw VARCHAR, {definitions})")
         good: list[tuple[int, csvtext.Record]] = []
-        broken: list[tuple[int, str | None, str, str]] = []
-        number = 0
-        for number, record in enumerate(csvtext.records(file, width=len(header))):
+        broken: list[tuple[int, str | None, str, str, str]] = []
+        named = max(number for number, name in enumerate(header, start=1) if name)
+        tracker = _Jumps(connection)
+        for number, record in enumerate(csvtext.records(file, width=named)):
+            tracker.see(number, record)
             if number == 0:
                 continue
             if record.cells is None:
                 raw = record.raw[: csvtext.LONGEST_SHOWN]
-                broken.append((record.line, _key_of(self.table, header, raw), record.fault, raw))
+                broken.append((record.line, _key_of(self.table, header, raw), cells.BROKEN, record.fault, raw))
             else:
                 good.append((number, record))
             if len(good) >= BATCH:
-                self._insert(good, positions)
+                self._insert(good, columns, positions)
                 good = []
-        self._insert(good, positions)
-        if broken:
-            rows = pa.table(
-                {
-                    name: pa.array([row[position] for row in broken], kind)
-                    for position, (name, kind) in enumerate(
-                        (("line", pa.int64()), ("row_key", pa.string()), ("reason", pa.string()), ("raw", pa.string()))
-                    )
-                }
-            )
-            insert_rows(connection, "rejected", rows)
+        self._insert(good, columns, positions)
+        tracker.write()
+        insert_rejected(connection, broken)
         self.broken = len(broken)
-        selected = ", ".join(name_of(column) for column in columns)
-        self.source = f"SELECT {selected}, _row FROM careful"
+        self.source = (
+            f"SELECT {self.select((name, name_of(name)) for name in columns)}, 0 AS _newlines, _row FROM careful"
+        )
 
-    def _insert(self, batch: list[tuple[int, csvtext.Record]], positions: list[int]) -> None:
+    def _insert(self, batch: list[tuple[int, csvtext.Record]], columns: list[str], positions: list[int]) -> None:
         if not batch:
             return
-        names = ["_row", "_line", "_raw", *self.table.columns]
         arrays = [
             pa.array([number for number, _ in batch], pa.int64()),
             pa.array([record.line for _, record in batch], pa.int64()),
@@ -288,9 +460,12 @@ class _CarefulReading(_Reading):
                 for position in positions
             ),
         ]
-        insert_rows(self.connection, "careful", pa.table(arrays, names=names))
+        insert_rows(self.connection, "careful", pa.table(arrays, names=["_row", "_line", "_raw", *columns]))
 
-    def places(self, rows: Sequence[int]) -> dict[int, tuple[int | None, str]]:
+    def jumps(self) -> str:
+        return "SELECT * FROM jumps"
+
+    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
         found = self.connection.execute(
             "SELECT _row, _line, _raw FROM careful WHERE list_contains(?, _row)", [list(rows)]
         ).fetchall()
@@ -298,11 +473,14 @@ class _CarefulReading(_Reading):
 
 
 def _csv_reading(
-    connection: duckdb.DuckDBPyConnection, piece: Piece, inspection: csvtext.Inspection, work: Path
+    connection: duckdb.DuckDBPyConnection,
+    piece: Piece,
+    inspection: csvtext.Inspection,
+    work: Path,
+    zone: str | None,
 ) -> _Reading:
     file = _readable(piece, inspection, work)
     header = csvtext.read_header(file, str(piece.path))
-    require_columns(piece, header)
     note = {
         "utf-8": "",
         "latin-1": "written in Latin-1 (Windows-1252), read as such; export as UTF-8 to be sure of every letter",
@@ -310,7 +488,7 @@ def _csv_reading(
     }[inspection.encoding]
     reading: _Reading
     if not inspection.needs_care or inspection.encoding != "utf-8":
-        reading = _FastReading(connection, piece, file, header)
+        reading = _FastReading(connection, piece, file, header, inspection, zone)
         try:
             materialise(connection, reading)
         except duckdb.Error:
@@ -319,7 +497,7 @@ def _csv_reading(
         else:
             reading.note = note
             return reading
-    reading = _CarefulReading(connection, piece, file, header)
+    reading = _CarefulReading(connection, piece, file, header, zone)
     materialise(connection, reading)
     reading.note = "; ".join(filter(None, [note, "read record by record, as some are broken" * bool(reading.broken)]))
     return reading
@@ -339,84 +517,56 @@ def require_columns(piece: Piece, header: list[str]) -> None:
     Raises
     ------
     InputError
-        A column is missing or there twice.
+        A column that is needed is missing, one that is not is there under a name much like its own, or one is there
+        twice.
     """
     missing = [name for name in piece.table.columns if name not in header]
-    if missing:
+    needed = [name for name in missing if piece.table.is_needed(name)]
+    if needed:
         raise InputError(
-            f"{piece.path} lacks the column {', '.join(missing)}. Found there: {', '.join(header)}. "
+            f"{piece.path} lacks the column {', '.join(needed)}. Found there: {', '.join(header)}. "
             "Export it again with the column names of the Olist files."
         )
-    twice = sorted({name for name in header if header.count(name) > 1})
+    others = [name for name in header if name and name not in piece.table.columns]
+    for name in missing:
+        if alike := difflib.get_close_matches(name, others, n=1, cutoff=0.85):
+            raise InputError(
+                f"{piece.path} lacks the column {name} and has one called {alike[0]}. Rename it if it is the same; "
+                "remove it if it is not."
+            )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise InputError(f"{piece.path} names the column {', '.join(twice)} more than once. Remove one of them.")
 
 
 def materialise(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> None:
     """Create ``typed``: the columns in their types, ``_row``, and ``_bad`` where a row breaks the contract."""
-    table = reading.table
-    casts = ", ".join(f"{typed(column, kind)} AS {name_of(column)}" for column, kind in table.columns.items())
-    faults = " OR ".join(f"({test})" for test, _ in complaints(table)) or "false"
+    columns = reading.table.fields.values()
+    values = ", ".join(f"{cells.value(column)} AS {name_of(column.name)}" for column in columns)
+    found = cells.checks(reading.table, reading.absent)
     connection.execute(
-        f"CREATE TABLE typed AS SELECT {casts}, _row, coalesce({faults}, false) AS _bad FROM ({reading.source}) AS raw"
+        f"""CREATE TABLE typed AS SELECT {values}, _newlines, _row, {cells.is_bad(found)} AS _bad,
+            {cells.names_zone(reading.table, reading.absent)} AS _zoned FROM {reading.layers()}"""
     )
 
 
-def typed(column: str, kind: str) -> str:
-    """Write the SQL that reads a cell, or gives NULL; nothing is rounded in silence."""
-    cell = f"raw.{name_of(column)}"
-    if kind == TEXT:
-        return cell
-    value = f"TRY_CAST({cell} AS {kind})"
-    if kind == WHOLE:
-        # tools that know no empty integer write 5.0
-        return f"CASE WHEN TRY_CAST({cell} AS DOUBLE) = {value} THEN {value} END"
-    if kind == MONEY:
-        # float noise behind the cents is none of the shop's money; a third decimal is
-        return f"CASE WHEN abs(TRY_CAST({cell} AS DOUBLE) - {value}) < 0.00001 THEN {value} END"
-    return value
-
-
-def complaints(table: RawTable) -> list[tuple[str, str]]:
-    """List what a row may be rejected for, as pairs of SQL: a test, and the text of the reason."""
-    found: list[tuple[str, str]] = []
-    for column, kind in table.columns.items():
-        cell, value = f"raw.{name_of(column)}", typed(column, kind)
-        # long cells are shown by their beginning
-        seen = f"CASE WHEN length({cell}) > 60 THEN left({cell}, 60) || '...' ELSE {cell} END"
-        if column in table.key or column in table.required:
-            found.append((f"{cell} IS NULL", literal(f"{column}: missing")))
-        if kind == TEXT:
-            if column in table.allowed:
-                options = ", ".join(literal(text) for text in table.allowed[column])
-                listed = literal(f" is none of {', '.join(table.allowed[column])}")
-                found.append((f"{cell} NOT IN ({options})", f"{literal(column + ': ')} || {seen} || {listed}"))
-            continue
-        found.append(
-            (
-                f"{cell} IS NOT NULL AND {value} IS NULL",
-                f"{literal(column + ': cannot read ')} || {seen} || {literal(' as ' + KINDS[kind])}",
-            )
-        )
-        low, high = STAMP_RANGE if kind == STAMP else table.ranges.get(column, (None, None))
-        bounds = [
-            (f"{value} {sign} {literal(bound) + '::TIMESTAMP' if kind == STAMP else bound}", f" is {side} {bound}")
-            for sign, bound, side in (("<", low, "below"), (">", high, "above"))
-            if bound is not None
-        ]
-        found += [(test, f"{literal(column + ': ')} || {seen} || {literal(text)}") for test, text in bounds]
-        if kind == DEGREE:
-            found.append((f"isnan({value})", f"{literal(column + ': ')} || {seen} || ' is no number'"))
-    return found
-
-
 class _Contract:
-    """Sort the rows of ``typed``: those that break the contract, repeats, and rows of one key that disagree."""
+    """Sort the rows of ``typed``: those that break the contract, repeats, and rows of one key that disagree.
+
+    Attributes
+    ----------
+    warning : str
+        What a person must look at; empty when there is nothing.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, reading: _Reading) -> None:
         self._connection = connection
         self._reading = reading
         self._table = reading.table
+        self._checks = cells.checks(reading.table, reading.absent)
+        # number of a row: its key, the kind of problem, the sentence
+        self._found: dict[int, tuple[str | None, str, str]] = {}
+        self.warning = ""
 
     def apply(self) -> dict[str, int]:
         """Mark in ``typed`` what does not land, fill ``rejected``, and count."""
@@ -430,47 +580,88 @@ class _Contract:
                 ) from error
         rows = scalar(connection, "SELECT count(*) FROM typed")
         bad = scalar(connection, "SELECT count(*) FROM typed WHERE _bad")
-        reasons: dict[int, str] = {}
         if bad:
+            self._judge()
+        if bad >= WHOLLY_WRONG:
             self._refuse_wrong_columns()
-            reasons = self._reasons()
-        repeated = self._settle_repeats(reasons) if self._table.key else 0
-        self._reject(reasons)
-        quarantined = self._reading.broken + len(reasons)
+        warnings = [self._told_losses(bad, rows) if bad >= LOST_ROWS else "", self._told_zones()]
+        self.warning = "; ".join(filter(None, warnings))
+        repeated = self._settle_repeats() if self._table.key else 0
+        self._reject()
         return {
             "raw_rows": self._reading.broken + rows,
             "accepted_rows": scalar(connection, "SELECT count(*) FROM typed WHERE NOT _bad"),
-            "quarantined_rows": quarantined,
+            "quarantined_rows": self._reading.broken + len(self._found),
             "repeated_rows": repeated,
         }
 
+    def _judge(self) -> None:
+        """Say of each bad row what is wrong with it."""
+        found = self._connection.execute(
+            f"""SELECT _row, {_key_cells(self._table)},
+                {cells.problem_of(self._checks)}, {cells.reason_of(self._checks)}
+            FROM {self._reading.layers("WHERE _row IN (SELECT _row FROM typed WHERE _bad)")}"""
+        ).fetchall()
+        self._found = {row: (key, problem, reason) for row, key, problem, reason in found}
+
     def _refuse_wrong_columns(self) -> None:
         """Stop where a whole column cannot be read: that is another export, not thousands of bad rows."""
-        columns = {name: kind for name, kind in self._table.columns.items() if kind != TEXT}
-        if not columns:
-            return
-        counted = ", ".join(
-            f"count(raw.{name_of(name)}), count({typed(name, kind)}), min(raw.{name_of(name)})"
-            for name, kind in columns.items()
-        )
-        values = self._connection.execute(f"SELECT {counted} FROM ({self._reading.source}) AS raw").fetchone() or ()
-        for position, (name, kind) in enumerate(columns.items()):
-            present, readable, example = values[3 * position : 3 * position + 3]
-            if present >= WHOLLY_WRONG and readable == 0:
+        columns = [
+            column
+            for column in self._table.fields.values()
+            if column.kind != TEXT and column.name not in self._reading.absent
+        ]
+        empty = [
+            column
+            for column in columns
+            if not scalar(self._connection, f"SELECT count({name_of(column.name)}) FROM typed")
+        ]
+        for column in empty:
+            present, example = self._connection.execute(
+                f"""SELECT count(*) FILTER (NOT {cells.is_nothing(column)}), min({cells.raw(column)})
+                FROM {self._reading.layers()}"""
+            ).fetchall()[0]
+            if present >= WHOLLY_WRONG:
                 raise InputError(
-                    f"{self._reading.piece.path}: not one of the {present:,} values of {name} can be read as "
-                    f"{KINDS[kind]}, for example {example!r:.80}. Export the column in that form."
+                    f"{self._reading.piece.path}: not one of the {present:,} values of {column.name} can be read as "
+                    f"{KINDS[column.kind]}, for example {example!r:.80}. Export the column in that form."
                 )
 
-    def _reasons(self) -> dict[int, str]:
-        listed = ", ".join(f"CASE WHEN {test} THEN {text} END" for test, text in complaints(self._table))
-        found = self._connection.execute(
-            f"""SELECT _row, concat_ws('; ', {listed}) AS reason FROM ({self._reading.source}) AS raw
-            WHERE _row IN (SELECT _row FROM typed WHERE _bad)"""
-        ).fetchall()
-        return dict(found)
+    def _told_zones(self) -> str:
+        """Tell that stamps were converted to a clock that may not be the shop's."""
+        zoned = 0 if self._reading.zone else scalar(self._connection, "SELECT count(*) FROM typed WHERE _zoned")
+        if not zoned:
+            return ""
+        return (
+            f"{zoned:,} rows have stamps that name a time zone; they are converted to UTC, and all others are taken "
+            "as they are. Set shop_time_zone (such as America/Sao_Paulo) in dbt_project.yml to have all in the "
+            "clock of the shop"
+        )
 
-    def _settle_repeats(self, reasons: dict[int, str]) -> int:
+    def _told_losses(self, bad: int, rows: int) -> str:
+        """Tell where rows of one status or month were lost far more often than others."""
+        told = []
+        for column in self._table.fields.values():
+            if not column.losses_by or column.name in self._reading.absent:
+                continue
+            group = cells.raw(column) if column.losses_by == "value" else f"left({cells.raw(column)}, 7)"
+            told += [
+                f"{lost:,} of the {count:,} rows with {column.name} {group}"
+                for group, count, lost in self._connection.execute(
+                    f"""SELECT {group}, count(*) AS times, count(*) FILTER ({cells.is_bad(self._checks)}) AS lost
+                    FROM {self._reading.layers()} GROUP BY 1
+                    HAVING lost >= {LOST_ROWS} AND lost >= {LOST_SHARE} * times
+                        AND lost * {rows}::DOUBLE >= {LOST_RATIO} * times * {bad} ORDER BY lost DESC, 1 LIMIT 3"""
+                ).fetchall()
+            ]
+        if not told:
+            return ""
+        return (
+            f"what is lost is not lost by chance: {'; '.join(told)} are in quarantine, of all rows {bad / rows:.1%}. "
+            "Figures by status or month will be wrong; repair the export"
+        )
+
+    def _settle_repeats(self) -> int:
         """Keep one of equal rows; of rows with one key that disagree keep none, as nobody can tell which is right."""
         connection = self._connection
         key = ", ".join(name_of(column) for column in self._table.key)
@@ -487,7 +678,7 @@ class _Contract:
                 SELECT typed.*, repeats.times FROM typed JOIN repeats USING ({key}) WHERE NOT typed._bad),
             versions AS (
                 SELECT {key}, count(*) AS versions FROM (SELECT DISTINCT {columns} FROM concerned) GROUP BY {key})
-            SELECT concerned._row, concerned.times, versions.versions,
+            SELECT concerned._row, concerned.times, versions.versions, {key_text(self._table, "concerned")} AS shown,
                 row_number() OVER (PARTITION BY {", ".join(f"concerned.{name_of(c)}" for c in self._table.key)}
                     ORDER BY concerned._row) AS position
             FROM concerned JOIN versions USING ({key})"""
@@ -495,53 +686,52 @@ class _Contract:
         connection.execute(
             "UPDATE typed SET _bad = true WHERE _row IN (SELECT _row FROM settled WHERE versions > 1 OR position > 1)"
         )
-        for row, times in connection.execute("SELECT _row, times FROM settled WHERE versions > 1").fetchall():
-            reasons[row] = f"{' / '.join(self._table.key)}: {times} rows of this file have this key and disagree"
+        named = " / ".join(self._table.key)
+        for row, times, shown in connection.execute(
+            "SELECT _row, times, shown FROM settled WHERE versions > 1"
+        ).fetchall():
+            self._found[row] = (shown, cells.DISAGREE, f"{named}: {times} rows of this file have this key and disagree")
         return scalar(connection, "SELECT count(*) FROM settled WHERE versions = 1 AND position > 1")
 
-    def _reject(self, reasons: dict[int, str]) -> None:
-        if not reasons:
+    def _reject(self) -> None:
+        if not self._found:
             return
-        wanted = pa.table(
-            {"_row": pa.array(reasons.keys(), pa.int64()), "reason": pa.array(reasons.values(), pa.string())}
+        places = self._reading.places(self._found.keys())
+        insert_rejected(
+            self._connection,
+            [
+                (places[row][0], key, problem, reason, places[row][1])
+                for row, (key, problem, reason) in self._found.items()
+            ],
         )
-        self._connection.execute("CREATE TABLE reasons (_row BIGINT, reason VARCHAR)")
-        insert_rows(self._connection, "reasons", wanted)
-        shown = key_text(self._table, "raw")
-        whole = ", ".join(f"{literal(column)}: raw.{name_of(column)}" for column in self._table.columns)
-        rows = self._connection.execute(
-            f"""SELECT raw._row, {shown}, reasons.reason, to_json({{{whole}}})::VARCHAR
-            FROM ({self._reading.source}) AS raw JOIN reasons ON raw._row = reasons._row"""
-        ).fetchall()
-        places = self._reading.places([row for row, *_ in rows])
-        names = [name for name, _ in _REJECTED_TYPES]
-        values = [
-            (places.get(row, (None, ""))[0], key, reason, places.get(row, (None, whole_row))[1])
-            for row, key, reason, whole_row in rows
-        ]
-        arrays = [
-            pa.array([value[position] for value in values], kind) for position, (_, kind) in enumerate(_REJECTED_TYPES)
-        ]
-        insert_rows(self._connection, "rejected", pa.table(arrays, names=names))
 
 
-_REJECTED_TYPES = (("line", pa.int64()), ("row_key", pa.string()), ("reason", pa.string()), ("raw_row", pa.string()))
+def insert_rejected(connection: duckdb.DuckDBPyConnection, rows: list[tuple[int, str | None, str, str, str]]) -> None:
+    """Put rows into ``rejected``: line, key, problem, reason, raw text."""
+    kinds = (pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
+    arrays = [pa.array([row[position] for row in rows], kind) for position, kind in enumerate(kinds)]
+    insert_rows(connection, "rejected", pa.table(arrays, names=["line", "row_key", "problem", "reason", "raw_row"]))
 
 
 def key_text(table: RawTable, relation: str) -> str:
     """Write the SQL that names a row by its key, or by its first column where the table has none."""
-    cells = (f"{relation}.{name_of(column)}::VARCHAR" for column in table.key or tuple(table.columns)[:1])
-    return f"left(concat_ws(' / ', {', '.join(cells)}), 200)"
+    parts = (f"{relation}.{name_of(column)}::VARCHAR" for column in table.key or tuple(table.columns)[:1])
+    return f"left(concat_ws(' / ', {', '.join(parts)}), 200)"
+
+
+def _key_cells(table: RawTable) -> str:
+    parts = (cells.raw(table.fields[column]) for column in table.key or tuple(table.columns)[:1])
+    return f"left(concat_ws(' / ', {', '.join(parts)}), 200)"
 
 
 def _key_of(table: RawTable, header: list[str], raw: str) -> str | None:
     """Name a broken record by its key columns, as far as its text still lets them be told apart."""
     try:
-        cells = next(csv.reader([raw]), [])
+        found = next(csv.reader([raw]), [])
     except csv.Error:
         return None
     columns = table.key or tuple(table.columns)[:1]
-    values = [cells[header.index(name)] for name in columns if header.index(name) < len(cells)]
+    values = [found[header.index(name)] for name in columns if header.index(name) < len(found)]
     return " / ".join(values)[:200] or None
 
 

@@ -1,7 +1,7 @@
 """From what was read of each file to the landing that dbt reads.
 
 The landing is a function of the set of raw files: of their bytes and names, never of the order in which they came.
-Whenever the set changes it is worked out anew from the parsed files; only files whose content differs are written.
+Whenever the set changes it is worked out again from the parsed files; only files whose content differs are written.
 """
 
 from __future__ import annotations
@@ -17,28 +17,23 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.base.errors import PipelineError
-from pipeline.base.files import digest_of, is_as_written, read_record, write_record
+from pipeline.base.files import digest_of, is_as_written
 from pipeline.base.resources import restrain
 from pipeline.base.sql import insert_rows, literal, name_of, parquet, scalar
-from pipeline.landing.contract import BY_NAME, TABLES, RawTable
+from pipeline.landing import cells
+from pipeline.landing.contract import STAMP, RawTable, raw_tables
 from pipeline.landing.files import Piece
 from pipeline.landing.parsing import Parsed, copy, is_numbered, key_text, located, rejected_file, rows_file
 
 NO_MONTH = "none"
 REPORTS = ("quarantine", "load_summary")
-QUARANTINE = "source_table VARCHAR, source_file VARCHAR, line BIGINT, row_key VARCHAR, reason VARCHAR, raw_row VARCHAR"
-# Orders first: their months cut the files of the others.
-ORDER = (
-    "orders",
-    "customers",
-    "order_items",
-    "order_payments",
-    "order_reviews",
-    "products",
-    "sellers",
-    "category_translation",
-    "geolocation",
+QUARANTINE = (
+    "source_table VARCHAR, source_file VARCHAR, line BIGINT, row_key VARCHAR, problem VARCHAR, reason VARCHAR, "
+    "raw_row VARCHAR"
 )
+# A date is mistyped when so few lie so far from all others: no nearer than this, and farther than all others span.
+FAR_DAYS, FAR_SHARE, FAR_ROWS = 3 * 366, 0.005, 10
+PERSON = "customer_unique_id"
 
 
 @dataclass(frozen=True)
@@ -101,12 +96,24 @@ class Landing:
         A folder on the same file system for what is not finished.
     before : dict
         State of each table as the last complete load left it.
+    merges_spellings : bool
+        Whether ids of people that differ only in being written in capitals or in small letters are one person.
+
+    Attributes
+    ----------
+    warnings : list of str
+        What a person must look at.
     """
 
-    def __init__(self, folder: Path, work: Path, before: dict[str, TableState]) -> None:
+    def __init__(
+        self, folder: Path, work: Path, before: dict[str, TableState], *, merges_spellings: bool = True
+    ) -> None:
         self._folder = folder
         self._work = work
         self._before = before
+        self._merges_spellings = merges_spellings
+        self._absent: set[str] = set()
+        self.warnings: list[str] = []
         self._connection = duckdb.connect()
         restrain(self._connection, work / "spill")
         self._connection.execute(f"CREATE TABLE quarantine ({QUARANTINE})")
@@ -117,7 +124,7 @@ class Landing:
         Parameters
         ----------
         sources : dict
-            Table name to its parsed files, earlier ones first.
+            Table name to its parsed files, earlier ones first; an optional table may have none.
 
         Returns
         -------
@@ -130,21 +137,25 @@ class Landing:
             A row is unaccounted for.
         """
         states: dict[str, TableState] = {}
+        tables = raw_tables()
+        self._absent = {name for name in tables if not sources[name]}
         try:
-            for parent in {parent for table in TABLES for parent in table.references.values()} - {"orders"}:
+            parents = {parent for table in tables.values() for parent in table.references.values()}
+            for parent in sorted(parents - {"orders"} - self._absent):
                 # whether a row exists does not depend on which file's version of it wins
                 files = [rows_file(source.stem) for source in sources[parent]]
-                (key,) = BY_NAME[parent].key
+                (key,) = tables[parent].key
                 self._connection.execute(
                     f"""CREATE TABLE keys_of_{parent} AS
                     SELECT DISTINCT {name_of(key)} AS key FROM {parquet(files)}"""
                 )
-            for name in ORDER:
-                states[name] = self._settle_table(BY_NAME[name], sources[name])
+            # orders come first: their months cut the files of the others
+            for name, table in tables.items():
+                states[name] = self._settle_table(table, sources[name])
             states["products"].months = self._months_of_products(states)
         finally:
             self._connection.close()
-        return {table.name: states[table.name] for table in TABLES}
+        return states
 
     def _settle_table(self, table: RawTable, sources: Sequence[Source]) -> TableState:
         connection = self._connection
@@ -164,10 +175,11 @@ class Landing:
         if self._lands_as_read(table, sources):
             state.files = self._link(table, sources)
             state.parts = {"all": _short(" ".join(state.files))}
-            if table.by_month:
+            if table.month_from:
                 self._view(table, sources)
         else:
             self._resolve(table, sources)
+            self._warn_of_superseded(table, sources)
             counts = connection.execute(
                 """SELECT _rank, count(*) FILTER (WHERE _wins), count(*) FILTER (WHERE NOT _wins)
                 FROM resolved GROUP BY _rank"""
@@ -177,7 +189,7 @@ class Landing:
             books.superseded_rows = sum(losses.values())
             state.parts = self._digests(table)
             state.files = self._write_parts(table, state.parts)
-        if table.by_month:
+        if table.month_from:
             self._keep_months(table)
             months = state.parts if "all" not in state.parts else self._digests(table)
             state.months = {month: digest for month, digest in months.items() if month != NO_MONTH}
@@ -201,6 +213,13 @@ class Landing:
     def _resolve(self, table: RawTable, sources: Sequence[Source]) -> None:
         """Create ``resolved``: rows that have their parents, whether each wins over other files, its month."""
         connection = self._connection
+        if not sources:
+            empty = ", ".join(f"NULL::{kind} AS {name_of(column)}" for column, kind in table.columns.items())
+            connection.execute(
+                f"""CREATE TABLE resolved AS
+                SELECT {empty}, 0 AS _rank, true AS _wins, NULL::VARCHAR AS _month WHERE false"""
+            )
+            return
         files = sorted({rows_file(source.stem) for source in sources})
         columns = ", ".join(f"accepted.{name_of(column)}" for column in table.columns)
         numbered = "accepted.file_row_number + 1"
@@ -212,17 +231,24 @@ class Landing:
         connection.execute("CREATE OR REPLACE TABLE ranks (file VARCHAR, _rank INTEGER)")
         connection.executemany("INSERT INTO ranks VALUES (?, ?)", ranks)
         origin = f"(SELECT read.*, ranks._rank FROM {read} AS read JOIN ranks ON read.filename = ranks.file)"
-        missing = [
+        far = [f"CASE WHEN {test} THEN {_far_sentence(column)} END" for column, test in self._far_dates(table, sources)]
+        orphans = [
             f"CASE WHEN {test} THEN {literal(f'{column}: there is no such row in {parent}')} END"
-            for column, parent, test in _orphan_tests(table)
+            for column, parent, test in self._orphan_tests(table)
         ]
-        reason = f"nullif(concat_ws('; ', {', '.join(missing)}), '')" if missing else "NULL::VARCHAR"
+        told, lost = (f"nullif(concat_ws('; ', NULL, {', '.join(of or ['NULL'])}), '')" for of in (far, orphans))
         connection.execute(
             f"""CREATE TABLE joined AS
-            SELECT {columns}, {numbered} AS _row, _rank, {reason} AS _reason FROM {origin} AS accepted"""
+            SELECT {columns}, {numbered} AS _row, _rank,
+                CASE WHEN {lost} IS NOT NULL THEN {literal(cells.NO_PARENT)}
+                    WHEN {told} IS NOT NULL THEN {literal(cells.FAR_DATE)} END AS _problem,
+                nullif(concat_ws('; ', {lost}, {told}), '') AS _reason
+            FROM {origin} AS accepted"""
         )
-        if missing:
-            self._quarantine_orphans(table, sources)
+        if far or orphans:
+            self._quarantine_unfit(table, sources)
+        if PERSON in table.fields and self._merges_spellings:
+            self._merge_spellings()
         month, join = _month_of(table)
         connection.execute(
             f"""CREATE TABLE resolved AS
@@ -231,15 +257,110 @@ class Landing:
         )
         connection.execute("DROP TABLE joined")
 
+    def _orphan_tests(self, table: RawTable) -> list[tuple[str, str, str]]:
+        """List the references of a table: column, parent, and the SQL that finds rows without one."""
+        return [
+            (column, parent, f"accepted.{name_of(column)} NOT IN (SELECT key FROM keys_of_{parent})")
+            for column, parent in table.references.items()
+            if parent not in self._absent
+        ]
+
+    def _far_dates(self, table: RawTable, sources: Sequence[Source]) -> list[tuple[str, str]]:
+        """List the columns with dates that cannot be meant, each with the SQL that finds their rows."""
+        files = parquet(sorted({rows_file(source.stem) for source in sources}))
+        found = []
+        for column in table.fields.values():
+            if column.kind != STAMP or column.form == "promise" or not table.key:
+                continue
+            name = name_of(column.name)
+            first, last = self._connection.execute(
+                f"SELECT min({name})::DATE, max({name})::DATE FROM {files}"
+            ).fetchall()[0]
+            if first is None or (last - first).days <= FAR_DAYS:
+                continue
+            few = f"<= greatest(1, {FAR_SHARE} * times_in_all)"
+            # a gap cuts the days in two: the few on its one side are far when it is wider than what the many span
+            far = self._connection.execute(
+                f"""WITH days AS (
+                    SELECT {name}::DATE AS day, count(*) AS times FROM {files}
+                    WHERE {name} IS NOT NULL GROUP BY 1),
+                steps AS (
+                    SELECT day, lag(day) OVER (ORDER BY day) AS day_before,
+                        min(day) OVER () AS first_day, max(day) OVER () AS last_day,
+                        sum(times) OVER (ORDER BY day) - times AS earlier, sum(times) OVER () AS times_in_all FROM days)
+                SELECT
+                    min(day) FILTER (times_in_all - earlier {few} AND earlier >= {FAR_ROWS}
+                        AND day - day_before > day_before - first_day),
+                    max(day_before) FILTER (earlier {few} AND times_in_all - earlier >= {FAR_ROWS}
+                        AND day - day_before > last_day - day)
+                FROM steps WHERE day - day_before > {FAR_DAYS}"""
+            ).fetchall()[0]
+            tests = [
+                f"accepted.{name}::DATE {sign} {literal(day)}"
+                for sign, day in zip((">=", "<="), far, strict=True)
+                if day is not None
+            ]
+            if tests:
+                found.append((column.name, f"coalesce({' OR '.join(tests)}, false)"))
+        return found
+
+    def _are_spelt_in_two_ways(self, relation: str) -> bool:
+        """Tell whether some ids of people hold small letters and others capitals; in most shops none do."""
+        person = name_of(PERSON)
+        spelt = f"bool_or({person} <> upper({person})) AND bool_or({person} <> lower({person}))"
+        return bool(scalar(self._connection, f"SELECT coalesce({spelt}, false)::INTEGER FROM {relation}"))
+
+    def _merge_spellings(self) -> None:
+        """Give one spelling, the usual one, to people whose ids are all capitals here and all small letters there."""
+        connection, person = self._connection, name_of(PERSON)
+        if not self._are_spelt_in_two_ways("joined"):
+            return
+        connection.execute(
+            f"""CREATE OR REPLACE TABLE spellings AS
+            WITH spelt AS (
+                SELECT {person} AS spelling, lower({person}) AS person, count(*) AS times FROM joined
+                WHERE {person} IN (lower({person}), upper({person})) GROUP BY 1, 2)
+            SELECT spelling, first(spelling) OVER (PARTITION BY person ORDER BY times DESC, spelling DESC) AS usual
+            FROM spelt QUALIFY count(*) OVER (PARTITION BY person) > 1"""
+        )
+        merged = scalar(connection, "SELECT count(*) FROM spellings WHERE spelling <> usual")
+        if merged:
+            connection.execute(
+                f"""UPDATE joined SET {person} = spellings.usual FROM spellings
+                WHERE joined.{person} = spellings.spelling AND spellings.spelling <> spellings.usual"""
+            )
+            self.warnings.append(
+                f"customers: {merged:,} people are written in capitals in some rows and in small letters in others; "
+                "each is one person (set merge_person_spellings to false to keep them apart)"
+            )
+
+    def _warn_of_superseded(self, table: RawTable, sources: Sequence[Source]) -> None:
+        """Name a file that replaces every row of another: an old copy beside a file looks just like a correction."""
+        if len(sources) < 2 or not table.key:
+            return
+        key = ", ".join(name_of(column) for column in table.key)
+        lost = self._connection.execute(
+            f"""SELECT lost._rank, max(won._rank), count(*) FROM resolved AS lost JOIN resolved AS won USING ({key})
+            WHERE NOT lost._wins AND won._wins AND lost._rank NOT IN (SELECT _rank FROM resolved WHERE _wins)
+            GROUP BY 1 ORDER BY 1"""
+        ).fetchall()
+        for rank, by, rows in lost:
+            self.warnings.append(
+                f"{sources[by].piece.name} replaces every row of {sources[rank].piece.name} ({rows:,}), as it comes "
+                "later by name; if it is an old copy, move it out of the folder"
+            )
+
     def _lands_as_read(self, table: RawTable, sources: Sequence[Source]) -> bool:
-        """Tell whether parsed files can land as they are: nothing in them is superseded or an orphan."""
+        """Tell whether parsed files can land as they are: nothing in them is superseded or unfit."""
         if not table.key:
-            return True
-        if len(sources) > 1 or _is_numbered(table, sources[0]):
+            return bool(sources)
+        if len(sources) != 1 or _is_numbered(table, sources[0]):
             return False
-        tests = " OR ".join(test for _, _, test in _orphan_tests(table)) or "false"
         rows = f"{parquet(rows_file(sources[0].stem))} AS accepted"
-        return scalar(self._connection, f"SELECT count(*) FROM {rows} WHERE {tests}") == 0
+        if PERSON in table.fields and self._merges_spellings and self._are_spelt_in_two_ways(rows):
+            return False
+        unfit = [test for *_, test in [*self._orphan_tests(table), *self._far_dates(table, sources)]]
+        return scalar(self._connection, f"SELECT count(*) FROM {rows} WHERE {' OR '.join(unfit) or 'false'}") == 0
 
     def _view(self, table: RawTable, sources: Sequence[Source]) -> None:
         """Create ``resolved`` over a file that lands as it is."""
@@ -268,47 +389,41 @@ class Landing:
     def _winners(self, table: RawTable, sources: int) -> str:
         """Write the SQL that marks, of the rows of one key, the one of the last file."""
         if sources == 1:
-            return "SELECT * EXCLUDE (_reason), true AS _wins FROM joined WHERE _reason IS NULL"
+            return "SELECT * EXCLUDE (_problem, _reason), true AS _wins FROM joined WHERE _reason IS NULL"
         key = ", ".join(name_of(column) for column in table.key)
         # Only keys that a later file holds are contested; the first file is usually by far the largest.
-        return f"""SELECT rows.* EXCLUDE (_reason), true AS _wins FROM joined AS rows ANTI JOIN (
+        return f"""SELECT rows.* EXCLUDE (_problem, _reason), true AS _wins FROM joined AS rows ANTI JOIN (
                 SELECT DISTINCT {key} FROM joined WHERE _rank > 0 AND _reason IS NULL) AS contested USING ({key})
             WHERE rows._reason IS NULL
             UNION ALL BY NAME
-            SELECT rows.* EXCLUDE (_reason), row_number() OVER (PARTITION BY {key} ORDER BY _rank DESC) = 1 AS _wins
+            SELECT rows.* EXCLUDE (_problem, _reason),
+                row_number() OVER (PARTITION BY {key} ORDER BY _rank DESC) = 1 AS _wins
             FROM joined AS rows SEMI JOIN (
                 SELECT DISTINCT {key} FROM joined WHERE _rank > 0 AND _reason IS NULL) AS contested USING ({key})
             WHERE rows._reason IS NULL"""
 
-    def _quarantine_orphans(self, table: RawTable, sources: Sequence[Source]) -> None:
+    def _quarantine_unfit(self, table: RawTable, sources: Sequence[Source]) -> None:
+        """Set aside rows without a parent, and those with a date that cannot be meant."""
         rows = self._connection.execute(
-            f"SELECT _rank, _row, {key_text(table, 'joined')}, _reason FROM joined WHERE _reason IS NOT NULL"
+            f"SELECT _rank, _row, {key_text(table, 'joined')}, _problem, _reason FROM joined WHERE _reason IS NOT NULL"
         ).fetchall()
         if not rows:
             return
         wanted: dict[int, set[int]] = {}
         for rank, number, *_ in rows:
             wanted.setdefault(rank, set()).add(number)
-        places = {rank: self._places(sources[rank], numbers) for rank, numbers in wanted.items()}
+        places = {
+            rank: located(sources[rank].piece, sources[rank].outcome, sources[rank].stem, numbers, self._work)
+            for rank, numbers in wanted.items()
+        }
         values: list[tuple[object, ...]] = [
-            (table.name, sources[rank].piece.name, line, key, reason, raw)
-            for rank, number, key, reason in rows
+            (table.name, sources[rank].piece.name, line, key, problem, reason, raw)
+            for rank, number, key, problem, reason in rows
             for line, raw in [places[rank].get(number, (None, None))]
         ]
-        kinds = (pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.string())
+        kinds = (pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
         arrays = [pa.array([value[position] for value in values], kind) for position, kind in enumerate(kinds)]
-        insert_rows(self._connection, "quarantine", pa.table(arrays, names=list("abcdef")))
-
-    def _places(self, source: Source, numbers: set[int]) -> dict[int, tuple[int, str]]:
-        """Find the lines of rows; what was found is kept, as orphans often stay for many loads."""
-        kept = source.stem.with_name(source.stem.name + ".places.json")
-        known: dict[int, tuple[int, str]] = {}
-        if record := read_record(kept):
-            known = {int(number): (line, raw) for number, (line, raw) in record.items()}
-        if not numbers <= known.keys():
-            known |= located(source.piece, numbers, self._work)
-            write_record(kept, {str(number): place for number, place in known.items()})
-        return known
+        insert_rows(self._connection, "quarantine", pa.table(arrays, names=list("abcdefg")))
 
     def _digests(self, table: RawTable) -> dict[str, str]:
         """Digest the rows of each month; sums of hashes, as the order of rows means nothing."""
@@ -321,7 +436,7 @@ class Landing:
             parquet(self._folder / name / file for file in states[name].files)
             for name in ("products", "category_translation")
         )
-        columns = ", ".join(f"products.{name_of(column)}" for column in BY_NAME["products"].columns)
+        columns = ", ".join(f"products.{name_of(column)}" for column in raw_tables()["products"].columns)
         return _digests_of(
             self._connection,
             f"""SELECT months._month, hash({columns}, names.product_category_name_english) AS hashed
@@ -408,7 +523,7 @@ class Landing:
             self._work / "quarantine.parquet",
             self._folder / "quarantine" / f"{table.name}.parquet",
         )
-        lines = [
+        lines: list[tuple[object, ...]] = [
             (
                 table.name,
                 source.piece.name,
@@ -417,11 +532,13 @@ class Landing:
                 quarantined.get(source.piece.name, 0),
                 source.outcome.repeated_rows,
                 losses.get(rank, 0),
-                source.outcome.note,
+                "; ".join(filter(None, [source.outcome.note, source.outcome.warning])),
                 source.outcome.parsed_at,
             )
             for rank, source in enumerate(sources)
         ]
+        if not sources:
+            lines = [(table.name, "", 0, 0, 0, 0, 0, f"no such file: {table.stays_empty_without} stay empty", None)]
         self._connection.execute(
             """CREATE OR REPLACE TABLE summary (source_table VARCHAR, source_file VARCHAR, raw_rows BIGINT,
             landed_rows BIGINT, quarantined_rows BIGINT, repeated_rows BIGINT, superseded_rows BIGINT, note VARCHAR,
@@ -440,24 +557,22 @@ def _is_numbered(table: RawTable, source: Source) -> bool:
     return is_numbered(table, skips=bool(source.outcome.quarantined_rows or source.outcome.repeated_rows))
 
 
-def _orphan_tests(table: RawTable) -> list[tuple[str, str, str]]:
-    """List the references of a table: column, parent, and the SQL that finds rows without one."""
-    return [
-        (column, parent, f"accepted.{name_of(column)} NOT IN (SELECT key FROM keys_of_{parent})")
-        for column, parent in table.references.items()
-    ]
+def _far_sentence(column: str) -> str:
+    """Write the SQL of the sentence about a date that cannot be meant."""
+    return f"{literal(column + ': ')} || accepted.{name_of(column)}::VARCHAR || ' lies years from all other rows'"
 
 
 def _month_of(table: RawTable) -> tuple[str, str]:
     """Write the SQL of the month a row lies in, and the join that knows it."""
-    if not table.by_month:
+    if not table.month_from:
         return "'all'", ""
-    if table.name == "orders":
-        return "strftime(fit.order_purchase_timestamp, '%Y-%m')", ""
-    known, key = "keys_of_orders", "order_id"
-    if table.name == "customers":
-        known, key = "months_of_customers", "customer_id"
-    return f"coalesce(months._month, {literal(NO_MONTH)})", f"LEFT JOIN {known} AS months ON fit.{key} = months.key"
+    column = table.fields[table.month_from]
+    if column.kind == STAMP:
+        return f"strftime(fit.{name_of(column.name)}, '%Y-%m')", ""
+    # the month of the order that a row belongs to, or of the first order that names it
+    known = f"keys_of_{column.references}" if column.references else f"months_of_{table.name}"
+    joined = f"LEFT JOIN {known} AS months ON fit.{name_of(column.name)} = months.key"
+    return f"coalesce(months._month, {literal(NO_MONTH)})", joined
 
 
 def find_damage(folder: Path, states: dict[str, TableState]) -> list[str] | None:
@@ -468,7 +583,7 @@ def find_damage(folder: Path, states: dict[str, TableState]) -> list[str] | None
     list of str or None
         Files that are lost or damaged, and files that are not of the landing; None where there was no complete load.
     """
-    if any(table.name not in states for table in TABLES):
+    if any(name not in states for name in raw_tables()):
         return None
     found: list[str] = []
     for name, state in states.items():

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 from shops import Shop
 
-from pipeline.landing.contract import BY_NAME, TABLES
+from pipeline.landing.contract import raw_tables
 from pipeline.landing.load import load
 from pipeline.landing.settle import Landed
 
@@ -46,7 +46,7 @@ class InputFolder:
 
     def file(self, table: str, ending: str = ".csv", piece: str = "") -> Path:
         """Return the path of a table's file, or of a further piece of it."""
-        return self.raw / (BY_NAME[table].stem + (f"_{piece}" if piece else "") + ending)
+        return self.raw / (raw_tables()[table].stem + (f"_{piece}" if piece else "") + ending)
 
     def change(self, table: str, change: Callable[[bytes], bytes]) -> None:
         """Rewrite the bytes of a table's file."""
@@ -59,7 +59,7 @@ class InputFolder:
 
     def piece(self, table: str, name: str, *rows: str) -> None:
         """Write a further file of a table."""
-        text = ",".join(BY_NAME[table].columns) + "\n" + "".join(f"{row}\n" for row in rows)
+        text = ",".join(raw_tables()[table].columns) + "\n" + "".join(f"{row}\n" for row in rows)
         self.file(table, piece=name).write_text(text)
 
     def lines(self, table: str) -> list[str]:
@@ -83,7 +83,7 @@ class InputFolder:
         """Load, and check that the books balance with what actually lies there."""
         books = load()
         quarantined = [table for table, *_ in self.quarantine()]
-        for table in TABLES:
+        for table in raw_tables().values():
             book = books[table.name]
             assert book.balance(), (table.name, book)
             assert book.landed_rows == len(self.rows(table.name)), table.name

@@ -24,7 +24,7 @@ from snapshots import differing_tables
 
 from pipeline.base import paths
 from pipeline.build import build
-from pipeline.landing.contract import BY_NAME, TABLES
+from pipeline.landing.contract import raw_tables
 from pipeline.landing.load import load
 
 # Ten in the normal run, a few of them through dbt; the long run is ARRIVAL_ORDERS=200.
@@ -108,8 +108,8 @@ def _as_csv(frame: object) -> list[str]:
 
 def write(folder: Path, file: File, rows: list[str]) -> None:
     table, name = file
-    path = folder / (BY_NAME[table].stem + (f"_{name}" if name else "") + ".csv")
-    path.write_text(",".join(BY_NAME[table].columns) + "\n" + "".join(rows))
+    path = folder / (raw_tables()[table].stem + (f"_{name}" if name else "") + ".csv")
+    path.write_text(",".join(raw_tables()[table].columns) + "\n" + "".join(rows))
 
 
 def write_all(place: InputFolder, files: dict[File, list[str]]) -> None:
@@ -124,7 +124,7 @@ def arrivals(files: dict[File, list[str]], seed: int) -> list[list[File]]:
     dice = random.Random(seed)  # noqa: S311
     waiting = list(files)
     dice.shuffle(waiting)
-    first = [next(file for file in waiting if file[0] == table.name) for table in TABLES]
+    first = [next(file for file in waiting if file[0] == table.name) for table in raw_tables().values()]
     rest = [file for file in waiting if file not in first]
     if seed % 2:
         # as it mostly is: in the order of the names, what the others refer to first
@@ -139,7 +139,7 @@ def arrivals(files: dict[File, list[str]], seed: int) -> list[list[File]]:
 
 def landed(landing: Path) -> dict[str, object]:
     """Return what dbt would read, rows in one order."""
-    tables = [*(table.name for table in TABLES), "quarantine", "load_summary"]
+    tables = [*(table.name for table in raw_tables().values()), "quarantine", "load_summary"]
     with duckdb.connect() as connection:
         return {
             name: connection.execute(

@@ -11,7 +11,7 @@ import pytest
 from input_folder import InputFolder, small_shop
 
 from pipeline.base import files
-from pipeline.landing.contract import TABLES
+from pipeline.landing.contract import raw_tables
 
 # Places in a file, from its first byte to its last: 14 of them, once in the normal run.
 PLACES = 14
@@ -30,7 +30,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InputFolder:
 
 
 def landed(shop: InputFolder) -> dict[str, list[tuple[object, ...]]]:
-    found = {table.name: shop.rows(table.name) for table in TABLES}
+    found = {name: shop.rows(name) for name in raw_tables()}
     return {**found, "quarantine": shop.quarantine()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import duckdb
 import pytest
 from input_folder import InputFolder, copied, small_shop
 
-from pipeline.base.errors import InputError
-from pipeline.landing.contract import TABLES
+from pipeline.base.errors import InputError, PipelineError
+from pipeline.landing import cells
+from pipeline.landing.contract import raw_tables
+from pipeline.landing.load import load
 
 Change = Callable[[InputFolder], None]
 ORDER = "order-00001,of-order-00001,{},2024-01-10 12:00:00,,,,2030-01-01 00:00:00"
@@ -57,6 +60,15 @@ def swap(table: str, old: str, new: str) -> Change:
     return change
 
 
+def stamp(written: str, reason: str = "") -> tuple[str, Change, int, str]:
+    return (
+        "orders",
+        swap("orders", "2024-01-10 12:00:00", written),
+        1,
+        reason or f"cannot read {written} as a date and time",
+    )
+
+
 NEW_ITEM = "order-00001,{},product-0,seller-0,2024-01-12 00:00:00,{},0.00"
 NEW_PAYMENT = "order-00001,{},boleto,1,{}"
 NEW_REVIEW = "new-review,order-00001,{},,{},2024-01-11 00:00:00,2024-01-12 00:00:00"
@@ -90,6 +102,76 @@ ROW_FAULTS: dict[str, tuple[str, Change, int, str]] = {
     "negative weight": ("products", swap("products", ",300,", ",-300,"), 1, "product_weight_g: -300 is below 0"),
     "too few cells": ("sellers", add("sellers", "seller-x,01001"), 1, "2 cells where the line of column names has 4"),
     "too many cells": ("sellers", add("sellers", "seller-x,01001,a,SP,more"), 1, "5 cells"),
+    "money with an exponent": (
+        "order_payments",
+        add("order_payments", NEW_PAYMENT.format(2, "1e1")),
+        1,
+        "cannot read 1e1",
+    ),
+    "money with an underscore": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "1_0")), 1, "1_0"),
+    "money in hexadecimal": ("order_payments", add("order_payments", NEW_PAYMENT.format(2, "0x10")), 1, "0x10"),
+    "a whole number with an exponent": ("order_items", add("order_items", NEW_ITEM.format("3e0", "1.00")), 1, "3e0"),
+    "a whole number in binary": ("order_items", add("order_items", NEW_ITEM.format("0b11", "1.00")), 1, "0b11"),
+    "a degree with an underscore": ("geolocation", add("geolocation", "01001,-2_3.5,-46.6,sao paulo,SP"), 1, "-2_3.5"),
+    "stamp of two clocks": stamp("2024-01-10 13:00:00 PM"),
+    "stamp of a half day in another language": stamp("2024-01-10 01:00:00 odp."),
+    "stamp with half an offset": stamp("2024-01-10 12:00:00+"),
+    "stamp in an unknown zone": stamp("2024-01-10 12:00:00 BRT"),
+    "stamp by the American order": stamp("01/10/2024 12:00:00"),
+    "stamp without a century": stamp("24-01-10 12:00:00"),
+    "stamp in seconds": stamp("1704888000"),
+    "stamp by a word": stamp("epoch"),
+    "stamp that is infinite": stamp("infinity"),
+    "stamp of one digit": stamp("2024-1-10 12:00:00"),
+    "person called NULL": ("customers", swap("customers", "person-0", "NULL"), 1, "missing (written NULL)"),
+    "person called nan": ("customers", swap("customers", "person-0", " nan "), 1, "missing"),
+    "person called None": ("customers", swap("customers", "person-0", "None"), 1, "missing (written None)"),
+    "person called \\N": ("customers", swap("customers", "person-0", "\\N"), 1, "missing (written \\N)"),
+    "person that a lookup did not find": (
+        "customers",
+        swap("customers", "person-0", "#N/A"),
+        1,
+        "missing (written #N/A)",
+    ),
+    "person that a spreadsheet rounded": (
+        "customers",
+        swap("customers", "person-0", "1.23E+10"),
+        1,
+        "1.23E+10 is a number that a spreadsheet has rounded",
+    ),
+    "seller that a spreadsheet rounded": ("sellers", add("sellers", "7E+11,01001,a,SP"), 1, "rounded"),
+    "the line of column names again": (
+        "sellers",
+        add("sellers", "seller_id,seller_zip_code_prefix,seller_city,seller_state"),
+        1,
+        "the line of column names again",
+    ),
+    "the line of column names again among orders": (
+        "order_items",
+        add("order_items", '"ORDER_ID","ORDER_ITEM_ID",product_id,seller_id,shipping_limit_date,price,freight_value'),
+        1,
+        "the line of column names again",
+    ),
+    "a line that is drawn": ("sellers", add("sellers", "---------,------,-----,--"), 1, "a line that is drawn"),
+    "a line of totals": ("sellers", add("sellers", "Total,,,"), 1, "a line of totals"),
+    "an order of another age": (
+        "orders",
+        swap("orders", "2024-05-10 12:00:00", "2081-05-10 12:00:00"),
+        1,
+        "lies years from",
+    ),
+    "an order long before": (
+        "orders",
+        swap("orders", "2024-05-10 12:00:00", "1998-05-10 12:00:00"),
+        1,
+        "lies years from",
+    ),
+    "a delivery of another age": (
+        "orders",
+        swap("orders", "2024-05-10 15:00:00", "2042-05-10 15:00:00"),
+        1,
+        "years from",
+    ),
     "a line of another kind": ("sellers", add("sellers", "-- 12 rows --"), 1, "1 cells"),
     "text after a closing quote": ("sellers", add("sellers", 'seller-x,01001,"a" b,SP'), 1, "quotes"),
     "NUL byte": ("sellers", add("sellers", "seller-x,01001,a\0b,SP"), 1, "NUL"),
@@ -165,6 +247,11 @@ def rewrite(table: str, change: Callable[[bytes], bytes]) -> Change:
     return lambda shop: shop.change(table, change)
 
 
+def rows_of(table: str, old: str, new: str) -> tuple[str, Change]:
+    """Write something in another way wherever it stands in a table."""
+    return table, rewrite(table, lambda data: data.replace(old.encode(), new.encode()))
+
+
 def as_file(table: str, ending: str, content: Callable[[bytes], bytes]) -> Change:
     def changed(shop: InputFolder) -> None:
         data = shop.file(table).read_bytes()
@@ -197,7 +284,8 @@ FILE_FAULTS: dict[str, tuple[str, Change, str]] = {
     "compressed file called plain": ("orders", rewrite("orders", gzip.compress), "name it .csv.gz"),
     "semicolons": ("orders", rewrite("orders", lambda data: data.replace(b",", b";")), "semicolons.*with commas"),
     "tabs": ("orders", rewrite("orders", lambda data: data.replace(b",", b"\t")), "tabs.*with commas"),
-    "missing column": ("sellers", header("sellers", lambda cells: cells[:-1]), "lacks the column seller_state"),
+    "missing column": ("customers", header("customers", lambda cells: cells[1:]), "lacks the column customer_id"),
+    "misspelt column": ("sellers", rewrite("sellers", lambda data: data.replace(b"_state", b"_stat", 1)), "Rename it"),
     "column named twice": ("sellers", header("sellers", lambda cells: [*cells, cells[-1]]), "seller_state more than"),
     "no line of column names": (
         "sellers",
@@ -214,7 +302,12 @@ FILE_FAULTS: dict[str, tuple[str, Change, str]] = {
         lambda shop: shop.file("sellers", ".csv.gz").touch(),
         "keep one of them",
     ),
-    "table missing": ("sellers", lambda shop: shop.file("sellers").unlink(), "lacks olist_sellers_dataset"),
+    "table missing": ("orders", lambda shop: shop.file("orders").unlink(), "lacks olist_orders_dataset"),
+    "table gone": (
+        "sellers",
+        lambda shop: shop.file("sellers").unlink(),
+        "no longer has olist_sellers_dataset.*3 rows",
+    ),
 }
 
 
@@ -224,7 +317,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name_with_the_cure(
 ) -> None:
     table, change, message = FILE_FAULTS[fault]
     change(shop)
-    stem = next(candidate.stem for candidate in TABLES if candidate.name == table)
+    stem = raw_tables()[table].stem
     with pytest.raises(InputError, match=message) as refusal:
         shop.load()
     assert stem in str(refusal.value)
@@ -235,6 +328,19 @@ def test_a_file_that_cannot_be_used_is_refused_by_name_with_the_cure(
 
 def mark(data: bytes) -> bytes:
     return b"\xef\xbb\xbf" + data
+
+
+def zips(data: bytes, form: bytes) -> bytes:
+    return re.sub(rb",(01[0-9]{3})(?=,)", lambda found: b"," + form.replace(b"{}", found[1]), data)
+
+
+def into_folder(table: str, folder: str) -> Change:
+    def changed(shop: InputFolder) -> None:
+        aside = shop.file(table).rename(shop.raw / "aside")
+        (shop.raw / folder).mkdir()
+        aside.rename(shop.raw / folder / shop.file(table).name)
+
+    return changed
 
 
 def quoted(data: bytes) -> bytes:
@@ -249,6 +355,47 @@ HARMLESS: dict[str, tuple[str, Change]] = {
     "line ends of both kinds": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\r\n", 2))),
     "carriage returns alone": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\r"))),
     "blank lines": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b"\n\n") + b"\n\n")),
+    "two empty columns to the right": ("sellers", rewrite("sellers", lambda data: data.replace(b"\n", b",,\n"))),
+    "empty cells to the right of some lines": (
+        "order_reviews",
+        rewrite("order_reviews", lambda data: data.replace(b" 18:00:00\n", b" 18:00:00,,\n", 3)),
+    ),
+    "a folder called like the file that it holds": ("orders", into_folder("orders", "olist_orders_dataset.csv")),
+    "a folder of the bare name": ("orders", into_folder("orders", "olist_orders_dataset")),
+    "an ending in capitals": ("orders", as_file("orders", ".CSV", lambda data: data)),
+    "words for an empty comment": (
+        "order_reviews",
+        rewrite("order_reviews", lambda data: data.replace(b",,", b",NULL,")),
+    ),
+    "blanks around ids": (
+        "order_items",
+        rewrite("order_items", lambda data: data.replace(b"seller-0,", b" seller-0 ,")),
+    ),
+    "hard blanks around ids": (
+        "order_items",
+        rewrite("order_items", lambda data: data.replace(b"seller-0,", "\u00a0seller-0\ufeff,".encode())),
+    ),
+    "zip prefixes as numbers": ("customers", rewrite("customers", lambda data: data.replace(b",01", b",1"))),
+    "zip prefixes as numbers with a point": ("customers", rewrite("customers", lambda data: zips(data, b"{}.0"))),
+    "zip codes in full": ("customers", rewrite("customers", lambda data: zips(data, b"{}-123"))),
+    "zip codes in full as numbers": (
+        "customers",
+        rewrite("customers", lambda data: zips(data, b"{}123").replace(b",0", b",")),
+    ),
+    "zip prefixes kept by a formula": ("sellers", rewrite("sellers", lambda data: zips(data, b'"=""{}"""'))),
+    "states in small letters": ("customers", rewrite("customers", lambda data: data.replace(b",SP\n", b",sp \n"))),
+    "states by their ISO code": ("sellers", rewrite("sellers", lambda data: data.replace(b",SP\n", b",BR-SP\n"))),
+    "stamps with a T": ("orders", rewrite("orders", lambda data: data.replace(b" 12:00:00", b"T12:00:00"))),
+    "stamps by a clock of twelve hours": rows_of("orders", " 12:00:00,", " 12:00:00 PM,"),
+    "stamps after noon": rows_of("orders", " 15:00:00,", " 3:00 pm,"),
+    "stamps with fractions": (
+        "orders",
+        rewrite("orders", lambda data: data.replace(b" 12:00:00", b" 12:00:00.000000")),
+    ),
+    "people in capitals in some rows": (
+        "customers",
+        rewrite("customers", lambda data: data.replace(b"order-00009,person-0", b"order-00009,PERSON-0")),
+    ),
     "no line end at the end": ("order_reviews", rewrite("order_reviews", lambda data: data.rstrip(b"\n"))),
     "every cell quoted": ("sellers", rewrite("sellers", quoted)),
     "columns in another order": ("sellers", header("sellers", lambda cells: cells[::-1])),
@@ -349,6 +496,140 @@ def test_a_parquet_column_of_another_type_is_read_or_refused_like_text(
     assert books["order_items"].quarantined_rows == 2
     assert shop.rows("order_items") == [row for row in intact.rows("order_items") if row[0] != "order-00003"]
     assert {line for _, _, line, *_ in shop.quarantine()} == {5, 6}
+
+
+def test_the_kind_of_problem_is_told_in_fixed_words(shop: InputFolder) -> None:
+    shop.append("order_payments", "order-00001,2,boleto,1,ten", "order-00001,3,boleto,1,-5", "nowhere,1,boleto,1,1.00")
+    shop.append("order_payments", "order-00001,,boleto,1,ten", "order-00001,9,boleto")
+    shop.load()
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT raw_row, problem FROM '{shop.landing}/quarantine/order_payments.parquet' ORDER BY 1"
+        ).fetchall()
+    assert dict(found) == {
+        "nowhere,1,boleto,1,1.00": cells.NO_PARENT,
+        "order-00001,,boleto,1,ten": cells.MISSING,
+        "order-00001,2,boleto,1,ten": cells.UNREADABLE,
+        "order-00001,3,boleto,1,-5": cells.OUT_OF_RANGE,
+        "order-00001,9,boleto": cells.BROKEN,
+    }
+
+
+@pytest.mark.parametrize("lines_between", ["", "\n", "\n\n"])
+@pytest.mark.parametrize("end", ["", "\n", "\n\n\n"])
+def test_lines_are_found_behind_cells_of_several_lines_and_blank_lines(
+    shop: InputFolder, lines_between: str, end: str
+) -> None:
+    rows = [NEW_REVIEW.format(5, '"one\ntwo\nthree"').replace("new-review", f"long-{number}") for number in range(3)]
+    rows += [NEW_REVIEW.format("five", '"four\nfive"'), NEW_REVIEW.format(5, "x").replace("order-00001", "nowhere")]
+    text = "".join(f"{row}\n{lines_between}" for row in rows).rstrip("\n") + end
+    shop.change("order_reviews", lambda content: content + text.encode())
+    assert shop.load()["order_reviews"].quarantined_rows == 2
+    lines = shop.file("order_reviews").read_text().split("\n")
+    for _, _, line, _, _, raw in shop.quarantine():
+        assert "\n".join(lines[line - 1 :]).startswith(raw)
+        assert raw in rows
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["order_items", "order_payments", "order_reviews", "products", "sellers", "geolocation", "category_translation"],
+)
+def test_a_shop_may_lack_an_optional_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], table: str
+) -> None:
+    shop = InputFolder(small_shop().write(tmp_path / "raw"), tmp_path / "warehouse" / "landing")
+    monkeypatch.setenv("RAW_DIR", str(shop.raw))
+    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
+    shop.file(table).unlink()
+    books = shop.load()
+    assert shop.rows(table) == [] and shop.quarantine() == []
+    assert books["orders"].landed_rows == 12
+    assert f"no {raw_tables()[table].stem}: {raw_tables()[table].stays_empty_without} stay empty" in (
+        capsys.readouterr().err
+    )
+
+
+def test_columns_that_may_be_absent_are_empty_or_taken_for_something(
+    shop: InputFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header("orders", lambda line: [*line[:2], line[3]])(shop)
+    header("order_items", lambda line: [*line[:2], line[5]])(shop)
+    books = shop.load()
+    assert books["orders"].landed_rows == 12 and books["order_items"].landed_rows == 24
+    assert {row[2:3] + row[4:] for row in shop.rows("orders")} == {("created", None, None, None, None)}
+    assert {row[2:5] + row[6:] for row in shop.rows("order_items")} == {(None, None, None, 0)}
+    said = capsys.readouterr().err
+    assert "no column order_status: taken to be created" in said and "no column seller_id: it stays empty" in said
+
+
+def test_stamps_of_other_zones_are_converted_to_the_shops(
+    shop: InputFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = ("2024-01-10T15:00:00Z", "2024-01-10 12:00:00-0300", "2024-01-10 10:00:00-05", "2024-01-10 12:00:00")
+    for number, stamp_written in enumerate(written, start=1):
+        swap("orders", f"2024-{number:02}-10 12:00:00", stamp_written)(shop)
+    shop.load()
+    found = {str(row[3]) for row in shop.rows("orders") if row[0] <= "order-00003"}
+    assert found == {"2024-01-10 15:00:00"}
+    assert "3 rows have stamps that name a time zone; they are converted to UTC" in capsys.readouterr().err
+    load("{shop_time_zone: America/Sao_Paulo}")
+    found = {str(row[3]) for row in shop.rows("orders") if row[0] <= "order-00004"}
+    assert found == {"2024-01-10 12:00:00"} and len(shop.rows("orders")) == 12
+    with pytest.raises(PipelineError, match="must be a name such as America/Sao_Paulo"):
+        load("{shop_time_zone: Sao Paulo}")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Sao_Paulo", "Asia/Tokyo"])
+def test_parquet_stamps_are_read_alike_on_every_machine(
+    shop: InputFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], zone: str
+) -> None:
+    file = shop.file("orders")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            f"""COPY (SELECT * REPLACE (order_purchase_timestamp::TIMESTAMPTZ AS order_purchase_timestamp)
+            FROM read_csv('{file}', all_varchar = true)) TO '{shop.file("orders", ".parquet")}'"""
+        )
+    file.unlink()
+    monkeypatch.setenv("TZ", zone)
+    shop.load()
+    assert str(shop.rows("orders")[0][3]) == "2024-01-10 12:00:00"
+    assert "WARNING: olist_orders_dataset.parquet: 12 rows have stamps that name a time zone" in capsys.readouterr().err
+    load("{shop_time_zone: America/Sao_Paulo}")
+    assert str(shop.rows("orders")[0][3]) == "2024-01-10 09:00:00"
+
+
+def test_a_file_that_replaces_another_wholly_is_named(shop: InputFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.piece("sellers", "backup", *(line.replace("sao paulo", "elsewhere") for line in shop.lines("sellers")))
+    shop.load()
+    said = capsys.readouterr().err
+    assert "WARNING: olist_sellers_dataset_backup.csv replaces every row of olist_sellers_dataset.csv (3)" in said
+    shop.piece("sellers", "backup", shop.lines("sellers")[0])
+    shop.load()
+    assert "replaces every row" not in capsys.readouterr().err
+
+
+def test_rows_of_one_status_that_are_lost_are_an_alarm(shop: InputFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(100):
+        status = "canceled" if number % 8 == 0 else "delivered"
+        day = "soon" if status == "canceled" else "2024-06-01 12:00:00"
+        shop.append("orders", f"more-{number},of-order-00001,{status},2024-06-01 12:00:00,{day},,,")
+    shop.load()
+    said = capsys.readouterr().err
+    assert "not lost by chance: 13 of the 13 rows with order_status canceled are in quarantine" in said
+
+
+def test_people_are_merged_by_case_only_where_a_tool_has_changed_it(shop: InputFolder) -> None:
+    for old, new in (
+        ("order-00009,person-0", "order-00009,PERSON-0"),
+        ("order-00010,person-1", "order-00010,Person-1"),
+    ):
+        swap("customers", old, new)(shop)
+    shop.load()
+    assert len({row[1] for row in shop.rows("customers")}) == 9
+    load("{merge_person_spellings: false}")
+    assert len({row[1] for row in shop.rows("customers")}) == 10
 
 
 def test_faults_are_many() -> None:

@@ -13,10 +13,9 @@ import pytest
 
 from pipeline.base.errors import InputError
 from pipeline.landing import parsing
-from pipeline.landing.contract import TABLES
+from pipeline.landing.contract import raw_tables
 from pipeline.landing.load import load
 
-BY_NAME = {table.name: table for table in TABLES}
 REVIEW = "r1,o1,5,,{message},2018-01-02 00:00:00,2018-01-03 10:00:00"
 
 
@@ -32,15 +31,15 @@ class Shop:
         self.raw = folder / "raw"
         self.landing = folder / "warehouse" / "landing"
         self.raw.mkdir()
-        for table in TABLES:
+        for table in raw_tables().values():
             self.write(table.name, "")
 
     def file(self, table: str, ending: str = ".csv") -> Path:
-        return self.raw / (BY_NAME[table].stem + ending)
+        return self.raw / (raw_tables()[table].stem + ending)
 
     def write(self, table: str, rows: str) -> Path:
         file = self.file(table)
-        file.write_text(",".join(BY_NAME[table].columns) + "\n" + rows, newline="")
+        file.write_text(",".join(raw_tables()[table].columns) + "\n" + rows, newline="")
         return file
 
     def with_orders(self, *orders: str) -> None:
@@ -69,7 +68,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
 def test_headers_alone_are_an_empty_shop(shop: Shop) -> None:
     counts = load()
-    assert set(counts) == set(BY_NAME)
+    assert set(counts) == set(raw_tables())
     assert all(table.raw_rows == table.landed_rows == table.quarantined_rows == 0 for table in counts.values())
     assert shop.landed("orders") == []
 
@@ -82,7 +81,7 @@ def test_types_are_those_of_the_table_whatever_the_values(shop: Shop) -> None:
     assert shop.landed("customers") == [("co1", "p1", "01037", "são paulo", "SP")]
     assert shop.landed("order_payments") == [("o1", 1, "credit_card", 8, Decimal("99.30"))]
     described = query(f"DESCRIBE FROM '{shop.landing}/order_payments/*.parquet'")
-    assert {name: kind for name, kind, *_ in described} == BY_NAME["order_payments"].columns
+    assert {name: kind for name, kind, *_ in described} == raw_tables()["order_payments"].columns
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,7 @@ def test_lines_are_those_of_an_editor(shop: Shop, line_end: str, mark: str) -> N
     shop.with_orders("o1", "o2", "o3", "o4", "o5")
     file = shop.write("order_payments", "")
     rows = ["o1,1,boleto,1,10.00", "o2,1,boleto,1,ten", "o3,1,boleto", "o4,1,boleto,1,10.00,more", "o5,1,boleto,1,5.00"]
-    text = mark + line_end.join([",".join(BY_NAME["order_payments"].columns), *rows]) + line_end
+    text = mark + line_end.join([",".join(raw_tables()["order_payments"].columns), *rows]) + line_end
     file.write_bytes(text.encode())
     load()
     assert [row[0] for row in shop.landed("order_payments")] == ["o1", "o5"]
@@ -164,7 +163,7 @@ def test_parquet_cells_that_cannot_be_read_are_quarantined(shop: Shop) -> None:
     shop.file("order_payments").unlink()
     duckdb.execute(
         f"""COPY (SELECT * FROM (VALUES ('o1', 1, 'boleto', 1, '10.00'), ('o2', 1, 'boleto', 1, 'ten'))
-            AS payments({", ".join(BY_NAME["order_payments"].columns)}))
+            AS payments({", ".join(raw_tables()["order_payments"].columns)}))
         TO '{shop.file("order_payments", ".parquet")}'"""
     )
     counts = load()["order_payments"]
@@ -196,8 +195,8 @@ def test_a_missing_file_is_named_and_what_was_found_is_listed(shop: Shop) -> Non
 
 
 def test_a_missing_column_is_named_and_what_was_found_is_listed(shop: Shop) -> None:
-    shop.file("sellers").write_text("seller_id,seller_city,seller_state\n")
-    with pytest.raises(InputError, match=r"sellers_dataset\.csv lacks the column seller_zip_code_prefix.*seller_city"):
+    shop.file("customers").write_text("customer_id,customer_city,customer_state\n")
+    with pytest.raises(InputError, match=r"customers_dataset\.csv lacks the column customer_unique_id.*customer_city"):
         load()
 
 
@@ -225,7 +224,7 @@ def test_a_file_that_is_no_table_is_named(shop: Shop, content: bytes) -> None:
 def test_a_file_that_cannot_be_read_leaves_what_was_landed(shop: Shop) -> None:
     shop.write("sellers", "s1,01100,santos,SP\n")
     load()
-    shop.file("sellers").write_text("seller_id\ns2\n")
+    shop.file("sellers").write_text("seller\ns2\n")
     with pytest.raises(InputError):
         load()
     assert shop.landed("sellers") == [("s1", "01100", "santos", "SP")]
