@@ -46,8 +46,8 @@ order_payments as (
 
 ),
 
--- Orders before the window keep their numbers, and those inside it go on counting from there; an ordinary run has none. A day lies
--- before the window or in it, never in both.
+-- Orders before the window keep their numbers, and those inside it go on counting from there; an ordinary run has
+-- none. A day lies before the window or in it, never in both.
 earlier_orders as (
 
     select
