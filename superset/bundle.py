@@ -31,7 +31,7 @@ GRID_COLUMNS = 12
 # Superset's grid counts heights in eighths of this many pixels' rows.
 # Heights of a section's title, and of each line of text below it on a narrow screen.
 TITLE_HEIGHT, LINE_HEIGHT, LINE_CHARACTERS = 4.5, 2.5, 150
-HEADER_HEIGHT, HEADER_TEXT_WIDTH = 17, 6
+HEADER_HEIGHT, HEADER_TEXT_WIDTH = 19, 6
 
 
 @dataclass
