@@ -147,7 +147,7 @@ def test_owners_are_named_without_an_address(server: Server, role: str) -> None:
     addresses += [f"dashboard/{numbers['dashboard']}/{part}" for part in ("datasets", "charts")]
     addresses += [f"explore/?slice_id={numbers['chart']}"]
     answers = {address: person.get(f"/api/v1/{address}") for address in addresses}
-    assert sum(answer.status_code == 200 for answer in answers.values()) >= 5
+    assert sum(answer.status_code == 200 for answer in answers.values()) >= 4
     assert [address for address, answer in answers.items() if "@example.invalid" in answer.text] == []
 
 
