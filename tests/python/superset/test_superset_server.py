@@ -693,10 +693,12 @@ def swapped(warehouse: Path, change: str) -> Iterator[None]:
     old = link.readlink()
     build = warehouse / "builds" / "changed-by-a-test"
     shutil.copytree(link.resolve(), build)
-    for path in (build, build / "warehouse.duckdb"):
+    build.chmod(build.stat().st_mode | stat.S_IWUSR)
+    for name in ("warehouse.duckdb", "stakeholders.duckdb"):
+        path = build / name
         path.chmod(path.stat().st_mode | stat.S_IWUSR)
-    with duckdb.connect(str(build / "warehouse.duckdb")) as connection:
-        connection.execute(change)
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(change)
 
     def point_to(target: Path) -> None:
         fresh = warehouse / "current.test"
