@@ -42,7 +42,7 @@ def test_damage_at_any_place_of_any_kept_file_is_healed(shop: InputFolder) -> No
     shop.load()
     right, names = landed(shop), kept_files(shop)
     assert {".parquet", ".json"} == {file.suffix for file in names}
-    assert any(file.name.endswith(".places.json") for file in names)
+    assert any(file.name.endswith(".rejected.parquet") for file in names)
     dice = random.Random(5)  # noqa: S311
     for number in range(PLACES):
         for file in kept_files(shop):
