@@ -200,7 +200,8 @@ def abc_table(rfm: pl.LazyFrame) -> pl.LazyFrame:
         rfm.select("customer_id", revenue="monetary")
         .sort("revenue", "customer_id", descending=[True, False])
         # equal customers share a class: none of them is before the other
-        .with_columns(before=(col("revenue").cum_sum() - col("revenue")).min().over("revenue"))
+        .with_columns(before=col("revenue").cum_sum() - col("revenue"))
+        .with_columns(before=col("before").min().over("revenue"))
         .select(
             "customer_id",
             "revenue",

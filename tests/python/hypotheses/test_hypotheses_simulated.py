@@ -41,9 +41,14 @@ def test_where_no_hypothesis_is_true_one_p_value_in_twenty_is_below_five_percent
     assert {number: small[number] for number in made if not lowest <= small[number] <= highest} == {}
 
 
-def test_where_no_hypothesis_is_true_none_is_supported_or_rejected(null_results: list[dict[int, Judgement]]) -> None:
-    verdicts = Counter(row.verdict for results in null_results for row in results.values())
-    assert set(verdicts) <= {"negligible", "inconclusive", "at_threshold"}
+def test_where_no_hypothesis_is_true_hardly_any_is_supported_or_rejected(
+    null_results: list[dict[int, Judgement]],
+) -> None:
+    alarms = [row for results in null_results for row in results.values() if row.verdict in ("supported", "rejected")]
+    # adjusted for eighteen claims and held to .01, a false alarm is for one shop in a hundred
+    assert len(alarms) <= 0.01 * NULL_SHOPS
+    left = {row.verdict for results in null_results for row in results.values()} - {"supported", "rejected"}
+    assert left <= {"negligible", "inconclusive", "at_threshold"}
 
 
 @pytest.mark.parametrize("strength", [1.0, -1.0])
