@@ -18,6 +18,8 @@ OTHERS: dict[str, object] = {
     "as_of_date": "2017-06-01",
     "complete_month_min_share": 0.5,
     "max_quarantined_share": 1,
+    "shop_time_zone": "America/Sao_Paulo",
+    "merge_person_spellings": False,
     "unusual_build": "off",
     "unusual_max_loss": 0.5,
     "unusual_max_ratio": 9,
