@@ -26,8 +26,8 @@ last_purchase as (
 
 ),
 
--- A month is as long as it has been seen: the last one ends with the last purchase. So the running month of a shop that is
--- alive has its usual orders per day on whatever day the files end, and the thin tail of an export has not.
+-- A month is as long as it has been seen: the last one ends with the last purchase. So the running month of a shop
+-- that is alive has its usual orders per day on whatever day the files end, and the thin tail of an export has not.
 seen_months as (
 
     select
@@ -69,8 +69,8 @@ day_the_data_ends as (
 
 ),
 
--- By default only orders after the day the data ends are hidden, and nothing that happened to the others; a day set by hand
--- hides whatever follows it.
+-- By default only orders after the day the data ends are hidden, and nothing that happened to the others; a day set
+-- by hand hides whatever follows it.
 horizon as (
 
     select

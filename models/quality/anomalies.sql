@@ -198,10 +198,11 @@ checked_customers as (
 person_spellings as (
 
     select
+        lower(replace(customer_id, ' ', '')) as plain_id,
         count(*) as times_used,
         case when min(customer_id) <> max(customer_id) then 1 else 0 end as is_spelt_in_several_ways
     from customers
-    group by lower(replace(customer_id, ' ', ''))
+    group by 1
 
 ),
 

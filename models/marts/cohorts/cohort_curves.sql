@@ -68,7 +68,7 @@ summed as (
         on
             cells.period_kind = cohort_sets.period_kind
             and cells.cohort_month = cohort_sets.cohort_month
-            and cohort_sets.periods_in_set >= cells.periods_followed
+            and cells.periods_followed <= cohort_sets.periods_in_set
     group by cells.period_kind, cohort_sets.periods_in_set, cells.period_number
 
 ),

@@ -85,7 +85,8 @@ totals as (
 
 ),
 
--- A value against all others of its dimension, by a chi-square test of two shares; it needs five expected people in each cell.
+-- A value against all others of its dimension, by a chi-square test of two shares; it needs five expected people in
+-- each cell.
 compared as (
 
     select
@@ -95,11 +96,14 @@ compared as (
             when
                 other_customers > 0
                 and least(customers, other_customers)
-                * cast(least(returned + other_returned, customers + other_customers - returned - other_returned) as double)
+                * cast(
+                    least(returned + other_returned, customers + other_customers - returned - other_returned) as double
+                )
                 / (customers + other_customers) >= 5
                 then
                     (
-                        cast(returned as double) / customers - cast(other_returned as double) / nullif(other_customers, 0)
+                        cast(returned as double) / customers
+                        - cast(other_returned as double) / nullif(other_customers, 0)
                     ) / sqrt(
                         cast(returned + other_returned as double) / (customers + other_customers)
                         * (1 - cast(returned + other_returned as double) / (customers + other_customers))

@@ -70,8 +70,9 @@ recency_bands as (
 
 ),
 
--- Sums of money hardly ever repeat, and sorting all of them at every month end would be the most expensive step of all: steps of
--- about a hundredth of a value are counted first, and only the few within which a score begins are looked into.
+-- Sums of money hardly ever repeat, and sorting all of them at every month end would be the most expensive step of
+-- all: steps of about a hundredth of a value are counted first, and only the few within which a score begins are
+-- looked into.
 monetary_stretches as (
 
     select
@@ -213,8 +214,8 @@ monetary_bands as (
         score,
         cast(begins_at as decimal(18, 2)) as begins_at,
         cast(
-            coalesce(lead(customers_below) over (partition by month_end order by score), all_customers) - customers_below
-            as bigint
+            coalesce(lead(customers_below) over (partition by month_end order by score), all_customers)
+            - customers_below as bigint
         ) as customers
     from monetary_begins
 

@@ -33,13 +33,16 @@ month_bounds as (
 
     select
         month_end,
-        {% for axis in ['recency', 'monetary'] -%}
-            {%- for score in range(1, 6) -%}
-                min(case when axis = '{{ axis }}' and score = {{ score }} then begins_at end) as {{ axis }}_{{ score }}
-                {{- ',' if not loop.last }}
-            {% endfor -%}
-            {{- ',' if not loop.last }}
-        {% endfor %}
+        min(case when axis = 'recency' and score = 1 then begins_at end) as recency_1,
+        min(case when axis = 'recency' and score = 2 then begins_at end) as recency_2,
+        min(case when axis = 'recency' and score = 3 then begins_at end) as recency_3,
+        min(case when axis = 'recency' and score = 4 then begins_at end) as recency_4,
+        min(case when axis = 'recency' and score = 5 then begins_at end) as recency_5,
+        min(case when axis = 'monetary' and score = 1 then begins_at end) as monetary_1,
+        min(case when axis = 'monetary' and score = 2 then begins_at end) as monetary_2,
+        min(case when axis = 'monetary' and score = 3 then begins_at end) as monetary_3,
+        min(case when axis = 'monetary' and score = 4 then begins_at end) as monetary_4,
+        min(case when axis = 'monetary' and score = 5 then begins_at end) as monetary_5
     from bounds
     group by month_end
 

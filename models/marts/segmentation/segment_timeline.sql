@@ -29,8 +29,8 @@ months as (
 
 ),
 
--- The tier of a customer is the one at the end of that month; the ABC-XYZ code is today's, for it has no history. Customer and month
--- is the grain here, so customers can be counted and then added up without a distinct.
+-- The tier of a customer is the one at the end of that month; the ABC-XYZ code is today's, for it has no history.
+-- Customer and month is the grain here, so customers can be counted and then added up without a distinct.
 by_segmentation as (
 
     select

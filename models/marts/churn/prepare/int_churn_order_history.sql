@@ -75,7 +75,8 @@ orders_of_several as (
 
 ),
 
--- A person's orders of one day are one occasion. What does not add up (category, payment type, delivery) is that of its last order.
+-- A person's orders of one day are one occasion. What does not add up (category, payment type, delivery) is that of
+-- its last order.
 occasions_of_several as (
 
     select

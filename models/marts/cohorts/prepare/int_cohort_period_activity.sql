@@ -1,5 +1,5 @@
--- The same as int_cohort_activity by 30-day periods since each customer's own first occasion. Only the few who came back are
--- grouped by person.
+-- The same as int_cohort_activity by 30-day periods since each customer's own first occasion. Only the few who came
+-- back are grouped by person.
 with orders as (
 
     select * from {{ ref('fct_orders') }}
@@ -55,7 +55,7 @@ later_occasions as (
     from orders
     inner join first_orders on orders.customer_id = first_orders.customer_id
     where orders.customer_occasion_number > 1
-    group by 1, 2
+    group by orders.customer_id, periods_since_first_occasion
 
 ),
 

@@ -82,7 +82,8 @@ later_orders as (
 
 ),
 
--- Returning is another shopping occasion; a further order of the first day is an order that may be reviewed, and no return.
+-- Returning is another shopping occasion; a further order of the first day is an order that may be reviewed, and no
+-- return.
 returns as (
 
     select

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
--- What a customer had bought changes only in a month with an order. Nearly everyone has a single row here, and the months in
--- between are never sorted.
+-- What a customer had bought changes only in a month with an order. Nearly everyone has a single row here, and the
+-- months in between are never sorted.
 with customer_months as (
 
     select * from {{ ref('int_customer_months') }}

@@ -1,6 +1,7 @@
 {{ config(materialized='view') }}
 
--- The complete months within every stretch a standing may be valid for, so that a standing finds its months by equality.
+-- The complete months within every stretch a standing may be valid for, so that a standing finds its months by
+-- equality.
 with calendar as (
 
     select * from {{ ref('int_shop_calendar') }}
