@@ -31,8 +31,7 @@ load_balance as (
 
 landed as (
 
-    select
-        sum(row_count) as table_rows
+    select sum(row_count) as table_rows
     from {{ ref('column_profile') }}
     where column_number = 1
 
@@ -104,11 +103,11 @@ raw_reference_totals as (
 
     select
         (
-            select count(*) from {{ source('olist', 'products') }} as products
+            select count(*) from {{ source('olist', 'products') }}
             where {{ is_not_first_sold_later('product_id') }}
         ) as products,
         (
-            select count(*) from {{ source('olist', 'sellers') }} as sellers
+            select count(*) from {{ source('olist', 'sellers') }}
             where {{ is_not_first_sold_later('seller_id') }}
         ) as sellers,
         (

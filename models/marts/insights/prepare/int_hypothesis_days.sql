@@ -55,12 +55,24 @@ surrounded as (
         date_day,
         sale_day,
         orders,
-        sum(case when sale_day is null then orders else 0 end) over around
-        - case when sale_day is null then orders else 0 end as ordinary_orders,
-        sum(case when sale_day is null then 1 else 0 end) over around
-        - case when sale_day is null then 1 else 0 end as ordinary_days
+        case when sale_day is null then orders else 0 end as own_orders,
+        case when sale_day is null then 1 else 0 end as own_days,
+        sum(case when sale_day is null then orders else 0 end) over around as orders_around,
+        sum(case when sale_day is null then 1 else 0 end) over around as days_around
     from counted
     window around as (order by date_day rows between 14 preceding and 14 following)
+
+),
+
+ordinary as (
+
+    select
+        date_day,
+        sale_day,
+        orders,
+        orders_around - own_orders as ordinary_orders,
+        days_around - own_days as ordinary_days
+    from surrounded
 
 ),
 
@@ -72,7 +84,7 @@ final as (
         sale_day is not null as is_sale_day,
         orders,
         {{ ratio('orders * ordinary_days', 'ordinary_orders') }} as relative_orders
-    from surrounded
+    from ordinary
 
 )
 
