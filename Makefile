@@ -43,7 +43,7 @@ up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there i
 test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
 	@.venv/bin/python -m pytest $(PYTEST) -m "not long"
 
-test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed .venv-airflow/.installed ## what takes longer than a person waits: Spark, kills by the dozen, months of real files, containers, Airflow, an upgrade
+test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed .venv-airflow/.installed ## what takes longer than a person waits: Spark, readers over refreshes, the benchmark, the company set-up, containers, Airflow, an upgrade
 	@.venv/bin/python -m pytest $(PYTEST) -m long
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset

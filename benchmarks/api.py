@@ -24,6 +24,7 @@ import numpy as np
 
 from demo.labelled import make_labelled
 from pipeline.base import paths
+from pipeline.base.errors import BuildError
 from pipeline.base.outcome import exit_code_of, run_until_stopped
 from scoring.calibration import calibrate
 from scoring.table.candidates import candidates
@@ -111,6 +112,7 @@ def _serving(module: str, settings: dict[str, str]) -> Iterator[int]:
 
 def _line(name: str, port: int, path: str, bodies: Sequence[str], *, key: str, clients: int, count: int) -> str:
     seconds: list[float] = []
+    refused: list[int] = []
     is_get = path.endswith("/")
 
     def run(number: int) -> None:
@@ -127,7 +129,7 @@ def _line(name: str, port: int, path: str, bodies: Sequence[str], *, key: str, c
             answer.read()
             seconds.append(time.perf_counter() - started)
             if answer.status != 200:
-                raise RuntimeError(f"{path} answered {answer.status}")
+                refused.append(answer.status)
         connection.close()
 
     began = time.perf_counter()
@@ -137,6 +139,9 @@ def _line(name: str, port: int, path: str, bodies: Sequence[str], *, key: str, c
     for thread in threads:
         thread.join()
     spent = time.perf_counter() - began
+    # a thread's own error would be lost, and its time with it
+    if refused or len(seconds) != count // clients * clients:
+        raise BuildError(f"{name}: of {count} requests {len(seconds)} were answered, {len(refused)} with an error.")
     middle, late = np.percentile(seconds, (50, 99)) * 1000
     return f"| {name} | {clients} | {middle:.1f} | {late:.1f} | {len(seconds) / spent:,.0f} |"
 

@@ -19,6 +19,7 @@ import duckdb
 from pipeline.base import paths
 from pipeline.base.resources import restrain
 from pipeline.base.sql import literal, name_of
+from pipeline.landing.load import show_landing
 
 
 class _Project:
@@ -67,6 +68,7 @@ def run(target: Path, build: Path, out: Path, *, is_profiled: bool = False) -> l
         # it would stand in the middle of what is printed for the report
         connection.execute("SET enable_progress_bar = false")
         restrain(connection, out.with_suffix(".spill"))
+        show_landing(connection)
         for schema in sorted({node["schema"] for node in nodes.values()} | {"scores"}):
             connection.execute(f"CREATE SCHEMA {schema}")
         for (statement,) in scores:

@@ -13,8 +13,7 @@ from pipeline.base import paths
 from pipeline.base.dbt_internals import given_variables
 from pipeline.base.errors import PipelineError
 from pipeline.base.resources import restrain
-from pipeline.base.sql import parquet
-from pipeline.landing.load import landed_files, load
+from pipeline.landing.load import load, show_landing
 
 
 class Plugin(BasePlugin):
@@ -34,12 +33,9 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(error)) from error
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Set memory and spill folder of the engine, and give it the landing as views, file by file.
+        """Set memory and spill folder of the engine, and give it the landing.
 
         Named here and not in the sources' YAML: dbt would read the folder's path as a call, a format and a pattern.
         """
         restrain(conn, paths.spill_dir())
-        for schema in sorted({schema for schema, _ in landed_files()}):
-            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        for (schema, table), files in landed_files().items():
-            conn.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS FROM {parquet(files)}")
+        show_landing(conn)

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from pipeline.base import paths
 from pipeline.base.console import say, step
 from pipeline.base.errors import InputError
@@ -15,6 +17,7 @@ from pipeline.base.files import read_record, write_record
 from pipeline.base.locking import exclusive
 from pipeline.base.resources import LEAST_TO_LOAD, refuse_tight_limit
 from pipeline.base.settings import project_vars
+from pipeline.base.sql import parquet
 from pipeline.landing.contract import raw_tables
 from pipeline.landing.files import Piece, find_pieces
 from pipeline.landing.parsing import card_file, lines_file, parsed, recalled, recipe, rejected_file, rows_file
@@ -85,6 +88,15 @@ def landed_files() -> dict[tuple[str, str], list[Path]]:
     tables = {("olist", name): [landing / name / file for file in state.files] for name, state in states.items()}
     reports = {("load", report): [landing / report / f"{name}.parquet" for name in states] for report in REPORTS}
     return {**tables, **reports}
+
+
+def show_landing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection the landed tables as views, file by file, under the names dbt's sources have."""
+    files_of = landed_files()
+    for schema in sorted({schema for schema, _ in files_of}):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for (schema, table), files in files_of.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS FROM {parquet(files)}")
 
 
 def _refuse_vanished(pieces: dict[str, list[Piece]], manifest: Manifest) -> None:
