@@ -16,6 +16,7 @@ import duckdb
 import yaml
 
 from pipeline.base import paths
+from pipeline.base.sql import literal, name_of
 from scoring.segment import Order, Segmenter
 
 ASSETS = paths.PROJECT / "superset" / "assets"
@@ -50,16 +51,29 @@ def _chart_query(chart: dict[str, Any], name: str, dataset: dict[str, Any]) -> s
 
     measures = [one for one in listed("metric", "metrics", "lines", "bars") if one in metrics]
     dimensions = [one for one in listed("x", "y", "by", "source", "target", "columns") if one not in metrics]
-    selected = [*dimensions, *(f"{metrics[one]['sql']} AS {one}" for one in measures)]
-    conditions = [f"({chart['where']})"] if "where" in chart else []
-    conditions += [f"{one} = {json.dumps(value)}" for one, value in chart.get("only", {}).items()]
-    source = ", ".join(["*", *(f"{sql} AS {column}" for column, sql in calculated.items())])
+    selected = [*map(name_of, dimensions), *(f"{metrics[one]['sql']} AS {one}" for one in measures)]
+    conditions = [one for column, wanted in chart.get("only", {}).items() for one in _conditions(column, wanted)]
+    source = ", ".join(["*", *(f"{sql} AS {name_of(column)}" for column, sql in calculated.items())])
     text = f"SELECT {', '.join(selected) or 'count(*)'} "
     text += f" FROM (SELECT {source} FROM {dataset.get('schema', 'marts')}.{name})"
     text += f" WHERE {' AND '.join(conditions)}" if conditions else ""
     if dimensions and measures:
         text += f" GROUP BY {', '.join(str(position + 1) for position in range(len(dimensions)))}"
     return f"{text} LIMIT {ROWS}"
+
+
+def _conditions(column: str, wanted: object) -> list[str]:
+    """Write what a chart asks of a column: a value, one of several, or bounds and a pattern by name."""
+    if isinstance(wanted, dict):
+        signs = {"from": ">=", "to": "<=", "above": ">", "like": "LIKE"}
+        return [f"{name_of(column)} {signs[word]} {_value(value)}" for word, value in wanted.items()]
+    if isinstance(wanted, list):
+        return [f"{name_of(column)} IN ({', '.join(_value(value) for value in wanted)})"]
+    return [f"{name_of(column)} = {_value(wanted)}"]
+
+
+def _value(value: object) -> str:
+    return str(value) if isinstance(value, bool | int | float) else literal(value)
 
 
 def time_queries(warehouse: Path) -> dict[str, tuple[float, float, int]]:
