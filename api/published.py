@@ -118,7 +118,7 @@ class Build:
         return f"select {', '.join(column.selected for column in self.tables[table])} from {table}"
 
     def row_of(self, customer_id: str) -> dict[str, Any] | None:
-        """Return a person's row of ``customer_360`` by its place in the table: a search would read everybody."""
+        """Return a person's row of ``customer_360`` by its place in the table: a search would read everyone."""
         for place in self._places.of(customer_id):
             found = self.records(
                 f"{self.select(CUSTOMERS)} where rowid between ? and ? and customer_id = ?", [place, place, customer_id]

@@ -61,7 +61,7 @@ class Size:
     queries : dict
         Group of queries to, per run, seconds in all, seconds of the slowest, and number.
     models : list of dict
-        What each model takes alone, dearest first.
+        What each model takes alone, most expensive first.
     equal_rows : int
         Rows in which the rivals' tables were found equal to the marts.
     """
@@ -124,7 +124,7 @@ def bench(
 
 
 class _Shop:
-    """A generated shop and the folder its runs share: dbt's cache is warm, landing and build file are made anew."""
+    """A generated shop and the folder its runs share: dbt's cache is warm, landing and build file are made again."""
 
     def __init__(self, orders: int, work: Path, rival_python: Path, *, part: str | None, with_scores: bool) -> None:
         self.size = Size(orders)

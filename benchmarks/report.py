@@ -107,7 +107,7 @@ def render(sizes: Sequence[Size]) -> str:
         parts += ["## Models\n"]
         parts += [
             "Each alone, through DuckDB without dbt: seconds, and peak memory of the engine's buffers. "
-            f"The {MODELS_SHOWN} dearest at each size.\n",
+            f"The {MODELS_SHOWN} most expensive at each size.\n",
             _models(sizes),
         ]
     return "\n".join(parts)
@@ -200,10 +200,10 @@ def _models(sizes: Sequence[Size]) -> str:
     for size in sizes:
         if not size.models:
             continue
-        dearest = sorted(size.models, key=lambda one: -float(one["seconds"]))[:MODELS_SHOWN]
+        costliest = sorted(size.models, key=lambda one: -float(one["seconds"]))[:MODELS_SHOWN]
         rows = [
             [f"`{one['model']}`", f"{one['seconds']:.2f} s", f"{one['peak_mb']:,.0f} MB" if "peak_mb" in one else "-"]
-            for one in dearest
+            for one in costliest
         ]
         total = sum(float(one["seconds"]) for one in size.models)
         shown.append(_table([f"{size.orders:,} orders: {total:.1f} s in all", "alone", "peak"], rows))

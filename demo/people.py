@@ -325,7 +325,7 @@ def simulate_chunk(rng: np.random.Generator, world: World, budget: int) -> Chunk
     """Simulate whole lives of people until they have placed exactly ``budget`` orders.
 
     People come in random order; the last few are taken only if their orders fit what is left. Nobody's history is
-    cut short, so the probabilities hold for everybody.
+    cut short, so the probabilities hold for everyone.
     """
     people = int(budget / world.process.orders_per_person * 1.04) + 60
     while True:

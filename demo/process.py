@@ -11,7 +11,7 @@ later, whatever happens otherwise. They tell nothing about valid orders to come,
 
 - :math:`\lambda(j) = \Lambda(j) - \Lambda(j-1)` with :math:`\Lambda(j) = \kappa (1 - (1 + j/\tau)^{-p})`: the longer
   ago the last order, the lower the rate. The total is finite, so many never return.
-- :math:`w`: the calendar everybody shares (weekdays, November).
+- :math:`w`: the calendar everyone shares (weekdays, November).
 - :math:`\theta`: factors known with the last valid order itself: how many valid orders it makes, its main category,
   the region of the state it went to.
 - :math:`m_{delay}`: 1 until the day after the delivery stamp, then the factor of the delay against the promised date;
@@ -160,7 +160,7 @@ LOYAL_BUYERS = replace(
 
 
 def _without_signal(process: Process, constant_rate: float, orders_per_person: float) -> Process:
-    """Give everybody the same constant rate."""
+    """Give everyone the same constant rate."""
     return replace(
         process,
         kappa=0.0,

@@ -136,7 +136,7 @@ def generate(
     process_seed
         Seed of people, orders and returns: another history of the same shop.
     signal
-        False: everybody returns at the same constant rate, so that no model can have skill.
+        False: everyone returns at the same constant rate, so that no model can have skill.
     workers
         Threads; by default one per core, at most four.
 

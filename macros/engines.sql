@@ -188,7 +188,7 @@
 
 {#
     The landing as tables of the engine. On DuckDB the plugin makes views of it when dbt connects
-    (pipeline/landing/dbt_plugin.py); Spark gets a table over each folder, made anew in every run, because its files may have
+    (pipeline/landing/dbt_plugin.py); Spark gets a table over each folder, made again in every run, because its files may have
     changed.
 #}
 {% macro create_landing_tables() -%}
@@ -217,7 +217,7 @@
 {%- endmacro %}
 
 {#
-    One score table, empty where there is none, made anew where it has another shape. Spark only looks at the folder that the
+    One score table, empty where there is none, made again where it has another shape. Spark only looks at the folder that the
     pipeline writes the scores into, which may have changed since the last run.
 #}
 {% macro create_scores_table(name, definitions, columns) -%}

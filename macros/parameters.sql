@@ -65,7 +65,7 @@
         {'name': 'churn_cutoff_step_days', 'unit': 'days', 'description':
             'Days from one churn cut-off to the next.'},
         {'name': 'churn_training_customers', 'unit': 'people', 'description':
-            'Most people in the features of the past cut-offs; everybody is scored at the as-of date.'},
+            'Most people in the features of the past cut-offs; everyone is scored at the as-of date.'},
         {'name': 'churn_band_medium_min', 'unit': 'probability', 'description':
             'Churn band is medium from this probability.'},
         {'name': 'churn_band_high_min', 'unit': 'probability', 'description':

@@ -73,7 +73,7 @@ STOPPING_BUCKETS = 200  # of 1,000, customers that decide when boosting stops
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everybody at one cut-off.
+    """Everyone at one cut-off.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def figures(outcome: Outcome) -> str:
                 f"| {_number(one.churn_precision, 4)}, {_number(one.churn_recall, 4)} |"
             )
         churned = first.customers - first.retained
-        lines.append(f"| *everybody churns* | | | | | | | | {churned / first.customers:.4f}, 1.0000 |")
+        lines.append(f"| *everyone churns* | | | | | | | | {churned / first.customers:.4f}, 1.0000 |")
         lines.append("")
         if note := drift_note(judged.evaluations[BASE_RATE]):
             lines += [f"Note: {note}", ""]
@@ -77,7 +77,7 @@ def render(outcome: Outcome, scored: int) -> str:
                 "",
             ]
     else:
-        lines += ["**No model**: `churn_probability` is NULL for everybody.", ""]
+        lines += ["**No model**: `churn_probability` is NULL for everyone.", ""]
     lines += [f"- {message}" for message in outcome.messages]
     lines += [
         "",

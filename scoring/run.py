@@ -81,7 +81,7 @@ class Run:
     Parameters
     ----------
     load : callable
-        Gives everybody at a cut-off.
+        Gives everyone at a cut-off.
     cutoffs : sequence of date
         Cut-offs with features.
     as_of_date : date
@@ -127,7 +127,7 @@ class Run:
         for (_, origin), one in zip(asked, judged, strict=True):
             if one is None:
                 self.outcome.messages.append(
-                    f"Not judged at {origin.cutoff}: in the windows known by then nobody returned, or everybody did."
+                    f"Not judged at {origin.cutoff}: in the windows known by then nobody returned, or everyone did."
                 )
             else:
                 self.outcome.judged.append(one)
@@ -196,9 +196,9 @@ class Run:
                 BASE_RATE, "too few customers returned, or left, to learn from: the base rate ships"
             )
         if not models:
-            everybody = stack([training, calibration]).retained(horizon).all()
+            everyone = stack([training, calibration]).retained(horizon).all()
             self.outcome.messages.append(
-                f"No scores: in every closed window {'everybody' if everybody else 'nobody'} returned, "
+                f"No scores: in every closed window {'everyone' if everyone else 'nobody'} returned, "
                 "and a probability cannot be learned from that."
             )
             self.outcome.choice = None

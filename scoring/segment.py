@@ -195,7 +195,7 @@ Value = Any  # a number, word, flag, or None where missing
 
 
 def customer_features(orders: Sequence[Order], cutoff: date) -> dict[str, Value]:
-    """Compute the features of one person at a cut-off, as ``churn_features`` does for everybody.
+    """Compute the features of one person at a cut-off, as ``churn_features`` does for everyone.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ class Store:
         )
 
     def snapshot(self, cutoff: date) -> Snapshot:
-        """Read everybody at one past cut-off, in the order of their ids."""
+        """Read everyone at one past cut-off, in the order of their ids."""
         table = self._connection.sql(
             f"""
             select {", ".join(NAMES)}, days_to_next_order, orders_in_window, revenue_in_window, {BUCKET} as bucket

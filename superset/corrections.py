@@ -18,7 +18,7 @@ def install(app: Flask) -> None:
 
 
 def _hide_addresses() -> None:
-    """Leave e-mail addresses out where owners are named: everybody with an account may ask for those."""
+    """Leave e-mail addresses out where owners are named: everyone with an account may ask for those."""
     from superset.connectors.sqla.models import SqlaTable
     from superset.views.base_api import BaseSupersetModelRestApi
 

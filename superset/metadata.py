@@ -1,7 +1,7 @@
 """Superset's metadata kept out of a chart's way: one commit per request, and a SQLite file that answers at once.
 
 Measured on a request for a chart's numbers past the cache, most of the time went into Superset's own state, not into
-the warehouse: six commits, each of which waits for the disk and makes SQLAlchemy read user, dataset and database anew.
+the warehouse: six commits, each of which waits for the disk and makes SQLAlchemy read user, dataset and database again.
 """
 
 from __future__ import annotations
@@ -51,5 +51,5 @@ def engine_options(uri: str) -> dict[str, Any]:
     """Return how SQLAlchemy connects to the metadata; other databases than SQLite have good settings of their own."""
     if not uri.startswith("sqlite"):
         return {}
-    # SQLAlchemy 1.4 opens a file of SQLite anew for every transaction, and SQLite then reads its schema anew.
+    # SQLAlchemy 1.4 opens a file of SQLite again for every transaction, and SQLite then reads its schema again.
     return {"poolclass": QueuePool, "connect_args": {"factory": MetadataFile}}

@@ -1,7 +1,7 @@
 """Gives a statement in SQL Lab the rows it asked for.
 
 Superset 6.1.0 reads a statement's own limit, forgets it, since it is written to a record that another session reads
-anew, and then puts the limit of its menu in its place: ``limit 2`` returns a thousand rows.
+again, and then puts the limit of its menu in its place: ``limit 2`` returns a thousand rows.
 """
 
 from __future__ import annotations

@@ -307,7 +307,7 @@ class Keeper:
             time.sleep(0.02)
 
     def renew(self) -> None:
-        """Let go of the database if a fatal error broke it: everybody else on it is interrupted and asks again."""
+        """Let go of the database if a fatal error broke it: everyone else on it is interrupted and asks again."""
         with self._lock:
             if self._connection is None or is_usable(self._connection):
                 return
@@ -350,7 +350,7 @@ def build_of_this_thread() -> str:
     return getattr(_seen, "build", None) or build_id()
 
 
-# The whole warehouse, for those who may ask anything; and a file of nothing but what everybody may see.
+# The whole warehouse, for those who may ask anything; and a file of nothing but what everyone may see.
 ANALYSTS = Keeper("warehouse.duckdb")
 STAKEHOLDERS = Keeper("stakeholders.duckdb")
 

@@ -1,5 +1,5 @@
 {#
-    Tables of which only the tail is built anew when the pipeline refreshes: the environment variable
+    Tables of which only the tail is built again when the pipeline refreshes: the environment variable
     DBT_ENV_CUSTOM_ENV_REFRESH_FROM_MONTH names the first month ('2018-09') whose raw rows have changed. Rows before it stay as
     they are, rows from it on are deleted and built again. Without the variable, or where there is no table yet, such a model is
     an ordinary table. The month is needed when models run, never when they are parsed: a variable of that prefix dbt reads at

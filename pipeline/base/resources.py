@@ -22,7 +22,7 @@ from pipeline.base.sql import literal
 SHARE = 0.5
 MOST = 5 * 2**30
 LEAST = 512 * 2**20
-# What the dearest models hold: 2.7 GB with a million orders.
+# What the most expensive models hold: 2.7 GB with a million orders.
 BYTES_PER_ORDER = 2_500
 # What a build file with ids as they are (macros/tables.sql) takes, 18 GB with ten million orders; the published file,
 # 8 GB; and what is spilled for a while, 36 GB with thirty million.
@@ -83,7 +83,7 @@ def models_at_once(orders: int) -> int:
 
 
 def is_disk_scarce(orders: int, build_file: Path) -> bool:
-    """Tell whether the disk is too small for a build that trades room for time; pressed, it takes a third less.
+    """Tell whether the disk is too small for a build that trades room for time; compressed, it takes a third less.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ DOWNSTREAM_OF_SCORES = "source:scores+"
 
 # Names the first month to build again to the models that know how to (macros/dbt_internals/windows.sql).
 WINDOW_VARIABLE = "DBT_ENV_CUSTOM_ENV_REFRESH_FROM_MONTH"
-# No fact changed: nothing in the window, everything that is global is built anew all the same.
+# No fact changed: nothing in the window, everything that is global is built again all the same.
 NO_MONTH_CHANGED = "9999-01"
 # Tells the tables to compress their ids (macros/dbt_internals/tables.sql).
 COMPRESS_VARIABLE = "COMPRESS_IDS"

@@ -33,7 +33,7 @@ STORAGE_VERSION = "v1.4.0"  # DuckDB tools since 1.4 can open the published file
 def publish(variables: str | None = None, *, with_scores: bool = True) -> Path:
     """Copy marts, scores and quality of the build file into a new build, and point ``current`` at it.
 
-    Beside the whole warehouse lies ``stakeholders.duckdb``, a file of the tables that everybody may see.
+    Beside the whole warehouse lies ``stakeholders.duckdb``, a file of the tables that everyone may see.
 
     Readers resolve ``current`` when they connect: before the swap they get the old build, after it the new one, and
     an open connection keeps the build it has. A build that fails half way is never seen.

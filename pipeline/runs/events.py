@@ -14,7 +14,7 @@ from pipeline.base import paths
 from pipeline.base.console import say
 
 WEBHOOK_VARIABLE = "ALERT_WEBHOOK_URL"
-LARGEST_LOG = 5_000_000  # bytes; then the log starts anew and the one before it is kept
+LARGEST_LOG = 5_000_000  # bytes; then the log starts again and the one before it is kept
 WEBHOOK_SECONDS = 5
 # What a person wants to be told of; everything else is in the log only.
 TOLD = {"failed", "warned", "published"}

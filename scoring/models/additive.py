@@ -1,7 +1,7 @@
 """A score that is a sum of one function per feature: what every shippable model is reduced to.
 
 The sum makes explanations exact: a customer's contributions are the terms themselves. It also makes one representation
-serve everybody, from five million customers at once to a single one, and lets a model be stored as plain numbers.
+serve everyone, from five million customers at once to a single one, and lets a model be stored as plain numbers.
 """
 
 from __future__ import annotations

@@ -37,14 +37,14 @@ def render(facts: Mapping[str, Any], name: str, label: str, positive: str, thres
         columns.append(("copies torn apart (misleading)", facts["metrics_leaking"]))
     columns.append((f"{facts['rule']} alone", facts["metrics_rule"]))
     lines += [
-        "| | " + " | ".join(title for title, _ in columns) + " | everybody |",
+        "| | " + " | ".join(title for title, _ in columns) + " | everyone |",
         "|---" * (len(columns) + 2) + "|",
     ]
     share = f"{facts['prevalence']:.3f}"
-    everybody = {"roc_auc": "0.500", "precision": share, "recall": "1.000", "share_chosen": "1.000"}
+    everyone = {"roc_auc": "0.500", "precision": share, "recall": "1.000", "share_chosen": "1.000"}
     for measure, title in NAMES.items():
         cells = [_shown(figures[measure]) for _, figures in columns]
-        lines.append(f"| {title} | " + " | ".join(cells) + f" | {everybody.get(measure, '')} |")
+        lines.append(f"| {title} | " + " | ".join(cells) + f" | {everyone.get(measure, '')} |")
     lines += [
         "",
         f"The threshold is {threshold:.4f}: chosen for precision of at least {facts['least_precision']:.2f} at the "

@@ -1,4 +1,4 @@
--- At as_of_date everybody with a valid order before it has features, and so a score to come; nobody else has.
+-- At as_of_date everyone with a valid order before it has features, and so a score to come; nobody else has.
 with
 
 features as (

@@ -38,7 +38,7 @@ def cells_shop() -> Shop:
         for number in range(count):
             shop.order(
                 f"{recency}{frequency}{monetary}",
-                # The last order's month decides; the earlier ones came before everybody's last, each on its own day.
+                # The last order's month decides; the earlier ones came before everyone's last, each on its own day.
                 f"2018-{recency:02}-10 10:00:00" if number == 0 else f"2017-12-{number:02} 10:00:00",
                 payments=[("credit_card", 600.0 * monetary / count)],
             )

@@ -1,4 +1,4 @@
-"""The API says what the warehouse says, of everybody."""
+"""The API says what the warehouse says, of everyone."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def test_a_refreshed_warehouse_is_that_of_a_full_build(tmp_path: Path) -> None:
     outcome = run(raw, refreshed, "refresh", "--no-score", "--vars", ALL_ALLOWED)
     assert outcome.returncode == 0, outcome.stderr
     assert re.search("facts from 2024-(0[2-9]|1)", outcome.stderr), outcome.stderr
-    # another month is no other project: nothing is parsed or written anew, what was run is told all the same
+    # another month is no other project: nothing is parsed or written again, what was run is told all the same
     assert [file.stat().st_mtime_ns for file in of_the_project] == parsed
     told = {result["status"] for result in json.loads(last_results.read_text())["results"]}
     assert told <= {"success", "pass", "no-op"}

@@ -79,7 +79,7 @@ def test_the_figures_follow_the_runs(tmp_path: Path) -> None:
     assert of(failed, "runs_recorded", step="refresh", status="failed") == 1
     check_alerts({name for name, _ in failed})
 
-    # a damaged file is written anew, and one that cannot be written fails no run
+    # a damaged file is written again, and one that cannot be written fails no run
     file.write_text('retention_run_seconds{step="warehouse')
     assert run(shop.raw, warehouse, "load").returncode == NOTHING
     assert of(samples(file), "run_exit_code", step="load") == NOTHING

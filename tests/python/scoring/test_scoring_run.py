@@ -134,13 +134,13 @@ def test_a_known_process_is_found_ranked_and_calibrated(knowing: Outcome) -> Non
     assert expected == pytest.approx(observed, rel=0.1)
 
 
-@pytest.mark.parametrize(("chance", "word"), [(0.0, "nobody"), (1.0, "everybody")])
+@pytest.mark.parametrize(("chance", "word"), [(0.0, "nobody"), (1.0, "everyone")])
 def test_where_nobody_or_everybody_returns_there_is_a_message_and_no_score(chance: float, word: str) -> None:
     outcome = shop(constant(chance), count=300)
     assert outcome.shipped is None
     assert any(word in message for message in outcome.messages)
     card = model_card.render(outcome, 300)
-    assert "NULL for everybody" in card
+    assert "NULL for everyone" in card
     assert metric_rows(outcome) == []
     assert decision_rows(outcome, SETTINGS) == []
 

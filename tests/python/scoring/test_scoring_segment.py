@@ -1,4 +1,4 @@
-"""One person at a time says what the warehouse says of everybody."""
+"""One person at a time says what the warehouse says of everyone."""
 
 from __future__ import annotations
 

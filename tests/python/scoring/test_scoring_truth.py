@@ -63,7 +63,7 @@ def judged(raw: Path, warehouse: Path) -> Judged:
         where churn_features.cutoff_date = date '{shipped["cutoff_date"]:%Y-%m-%d}'
         """,
     )
-    assert len(people) == shipped["customers"], "the truth is known of everybody who was judged"
+    assert len(people) == shipped["customers"], "the truth is known of everyone who was judged"
     returned = people["is_retained"].astype(bool)
     assert returned.sum() == shipped["retained_customers"]
     return Judged(

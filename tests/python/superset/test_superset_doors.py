@@ -65,7 +65,7 @@ def test_logging_out_and_a_new_password_end_what_was_begun_before(server: Server
 
 
 def people(server: Server) -> list[Any]:
-    """Everybody's password hash and roles."""
+    """Everyone's password hash and roles."""
     with contextlib.closing(sqlite3.connect(server.home / "metadata.db")) as connection:
         return connection.execute(
             """
