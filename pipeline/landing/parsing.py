@@ -263,7 +263,11 @@ class _Reading:
 
     def lacks(self) -> list[str]:
         """Say which columns are not there, and what is taken for them."""
-        taken = {name: self.table.fields[name].where_absent for name in self.table.fields if name in self.absent}
+        taken = {
+            name: column.where_absent
+            for name, column in self.table.fields.items()
+            if name in self.absent and not column.is_extra
+        }
         return [
             f"{name}: {'it stays empty' if text is None else f'taken to be {text}'}" for name, text in taken.items()
         ]
