@@ -19,8 +19,9 @@ from pipeline.base.outcome import exit_code_of, run_until_stopped
 
 def _load(_: argparse.Namespace) -> None:
     from pipeline.landing.load import load
+    from pipeline.mapping.mapping import settings_of_shop
 
-    load()
+    load(settings_of_shop(None))
 
 
 def _build(options: argparse.Namespace) -> None:
@@ -187,7 +188,9 @@ def _run_recorded(step: Step, options: argparse.Namespace) -> None:
 def _run(step: Step, options: argparse.Namespace) -> None:
     if "--vars" in step.options:
         from pipeline.base.settings import project_vars
+        from pipeline.mapping.mapping import settings_of_shop
 
+        options.vars = settings_of_shop(options.vars)
         project_vars(options.vars)  # a setting that cannot be meant stops the run before anything is read
     if not step.is_exclusive:
         step.body(options)

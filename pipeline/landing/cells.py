@@ -17,6 +17,7 @@ NO_ROW = "the line is no row"
 MISSING = "a required cell is missing"
 DESTROYED = "an id was rounded by a spreadsheet"
 UNREADABLE = "a cell cannot be read"
+UNMATCHED = "a return without its purchase"
 NO_PARENT = "the row it belongs to is missing"
 DISAGREE = "rows of one key disagree"
 NOT_LISTED = "a value outside the list"
@@ -67,11 +68,14 @@ class Check:
         SQL over ``raw``, ``cells`` and ``typed``: whether a row has it.
     sentence : str
         SQL of the sentence that tells the people who mend the file.
+    says_all : bool
+        Whether nothing else is said of a row that has it.
     """
 
     problem: str
     condition: str
     sentence: str
+    says_all: bool = False
 
 
 def layers(table: RawTable, source: str, zone: str | None) -> str:
@@ -194,7 +198,7 @@ def _value(column: Column, zone: str | None) -> str:
     return f"CASE WHEN {is_plain} THEN {read} END"
 
 
-def checks(table: RawTable, absent: Collection[str] = ()) -> list[Check]:
+def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = False) -> list[Check]:
     """List what a row may be rejected for, the gravest first.
 
     Parameters
@@ -202,8 +206,12 @@ def checks(table: RawTable, absent: Collection[str] = ()) -> list[Check]:
     table : RawTable
     absent : collection of str
         Columns that the file lacks; they are empty in every row.
+    is_mapped : bool
+        Whether rows may come with a fault that was found where they were mapped.
     """
-    found = [_no_row(table)]
+    faults = [NO_ROW, MISSING, DESTROYED, UNREADABLE, UNMATCHED, BROKEN] if is_mapped else []
+    found = [Check(problem, f"_problem = {literal(problem)}", "_fault", says_all=True) for problem in faults]
+    found.append(_no_row(table))
     columns = [column for column in table.fields.values() if column.name not in absent]
     for column in columns:
         if table.is_filled(column.name):
@@ -267,7 +275,7 @@ def _no_row(table: RawTable) -> Check:
         f"CASE WHEN {is_header} THEN 'the line of column names again' WHEN {is_total} THEN 'a line of totals' "
         "ELSE 'a line that is drawn' END"
     )
-    return Check(NO_ROW, f"({is_header}) OR ({is_total}) OR ({ruler})", sentence)
+    return Check(NO_ROW, f"({is_header}) OR ({is_total}) OR ({ruler})", sentence, says_all=True)
 
 
 def _quoted(column: Column) -> str:
@@ -293,6 +301,6 @@ def problem_of(found: list[Check]) -> str:
 
 def reason_of(found: list[Check]) -> str:
     """Write the SQL of all that is wrong with a row; of a line that is no row nothing else is said."""
-    no_row, *others = found
-    listed = ", ".join(f"CASE WHEN {check.condition} THEN {check.sentence} END" for check in others)
-    return f"CASE WHEN {no_row.condition} THEN {no_row.sentence} ELSE concat_ws('; ', {listed}) END"
+    alone = " ".join(f"WHEN {check.condition} THEN {check.sentence}" for check in found if check.says_all)
+    others = [f"CASE WHEN {check.condition} THEN {check.sentence} END" for check in found if not check.says_all]
+    return f"CASE {alone} ELSE concat_ws('; ', {', '.join(others)}) END"

@@ -26,16 +26,19 @@ class Piece:
         Where it is.
     name : str
         Its path inside RAW_DIR, as messages and the quarantine give it.
+    is_mapped : bool
+        Whether its rows come from the shop's own files, of which ``name`` tells; each row knows its file and line.
     """
 
     table: RawTable
     path: Path
     name: str
+    is_mapped: bool = False
 
     @property
     def is_parquet(self) -> bool:
         """Whether the name says Parquet."""
-        return self.name.lower().endswith(".parquet")
+        return self.path.name.lower().endswith(".parquet")
 
     def state(self) -> str:
         """Identify the file's state without reading it: place, size and time of change."""
