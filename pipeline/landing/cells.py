@@ -78,7 +78,7 @@ class Check:
     says_all: bool = False
 
 
-def layers(table: RawTable, source: str, zone: str | None) -> str:
+def layers(table: RawTable, source: str, zone: str | None, *, keeps_zips: bool = False) -> str:
     """Write the SQL of a relation with the raw texts, the cells and the values of a file.
 
     Parameters
@@ -88,11 +88,13 @@ def layers(table: RawTable, source: str, zone: str | None) -> str:
         SQL of the file as texts, one per column of the table, with ``_row``.
     zone : str, optional
         Time zone of the shop, into which stamps that name another are converted; None is UTC.
+    keeps_zips : bool
+        Whether zip codes are taken as they are written.
     """
     texts = [column for column in table.fields.values() if column.kind == TEXT]
     others = [column for column in table.fields.values() if column.kind != TEXT]
     trimmed = ", ".join(f"{_trimmed(column)} AS {_trim(column)}" for column in texts)
-    cleaned = ", ".join(f"{_cleaned(column, _trim(column))} AS {cell(column)}" for column in texts)
+    cleaned = ", ".join(f"{_cleaned(column, _trim(column), keeps_zips=keeps_zips)} AS {cell(column)}" for column in texts)
     values = "".join(f", {_value(column, zone)} AS {value(column)}" for column in others)
     return f"(SELECT *, {cleaned}{values} FROM (SELECT *, {trimmed} FROM ({source})))"
 
@@ -144,12 +146,12 @@ def _trimmed(column: Column) -> str:
     )
 
 
-def _cleaned(column: Column, text: str) -> str:
+def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
     if column.form == "free_text":
         # people do write "none" in a comment; these only tools write
         return f"CASE WHEN strlen({text}) <= 6 AND {text} IN ({_listed(WORDS_OF_TOOLS)}) THEN NULL ELSE {text} END"
     clean = f"CASE WHEN {_says_nothing(text)} THEN NULL ELSE {{}} END"
-    if column.form == "zip_prefix":
+    if column.form == "zip_prefix" and not keeps_zips:
         clean = f"CASE WHEN regexp_full_match({text}, '[0-9]{{{{5}}}}') THEN {text} ELSE {clean} END"
         return clean.format(_zip_prefix(text))
     if column.form == "state":

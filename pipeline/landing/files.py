@@ -28,12 +28,15 @@ class Piece:
         Its path inside RAW_DIR, as messages and the quarantine give it.
     is_mapped : bool
         Whether its rows come from the shop's own files, of which ``name`` tells; each row knows its file and line.
+    keeps_zips : bool
+        Whether its zip codes are taken as they are written: they are those of a country without five digits.
     """
 
     table: RawTable
     path: Path
     name: str
     is_mapped: bool = False
+    keeps_zips: bool = False
 
     @property
     def is_parquet(self) -> bool:

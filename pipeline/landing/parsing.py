@@ -147,7 +147,7 @@ def parsed(piece: Piece, folder: Path, work: Path, zone: str | None) -> tuple[st
         inspection = None if piece.is_parquet else csvtext.inspect(piece.path)
         digest = inspection.digest if inspection else csvtext.file_digest(piece.path)
         # the ending tells how to read the bytes, so the same bytes under another ending are another outcome
-        ending = "mapped" if piece.is_mapped else "parquet" if piece.is_parquet else "gz" if piece.name.lower().endswith(".gz") else "csv"
+        ending = f"mapped{'-zips' * piece.keeps_zips}" if piece.is_mapped else "parquet" if piece.is_parquet else "gz" if piece.name.lower().endswith(".gz") else "csv"
         stem = folder / piece.table.name / f"{digest[:32]}-{ending}-{recipe(zone)}"
         if (known := recalled(stem)) is not None:
             return stem.name, known
@@ -304,7 +304,7 @@ class _Reading:
 
     def layers(self, rows: str = "") -> str:
         """Write the SQL of the texts, cells and values of the file, or of those of its rows that a condition names."""
-        return cells.layers(self.table, f"SELECT * FROM ({self.source}) {rows}", self.zone)
+        return cells.layers(self.table, f"SELECT * FROM ({self.source}) {rows}", self.zone, keeps_zips=self.piece.keeps_zips)
 
     def jumps(self) -> str:
         """Write the SQL of the records that do not begin one line after their number, and of those that follow them."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from pipeline.base.errors import InputError
+from pipeline.base.errors import InputError, PipelineError
 from pipeline.base.sql import literal, name_of, scalar
 from pipeline.landing.cells import BROKEN, DESTROYED, MISSING, NO_ROW, ROUNDED_ID, UNMATCHED, UNREADABLE
 from pipeline.landing.contract import raw_tables
@@ -40,6 +40,8 @@ class Outcome:
         What a person should know.
     left_out : dict of str to int
         Rows that the shop's file says to leave out, by why.
+    lines : dict of str to int
+        Lines by what became of them; together they are all lines of the files.
     read : dict of str to tuple
         Field to rows, rows filled, rows read, and up to three values that could not be.
     """
@@ -47,6 +49,7 @@ class Outcome:
     tables: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
     read: dict[str, tuple[int, int, int, list[str]]] = field(default_factory=dict)
 
 
@@ -89,6 +92,7 @@ class Ledger:
         self._lines()
         self._net()
         self._orders()
+        self._outcome.lines = self._accounted()
         self._outcome.tables = self._tables()
         return self._outcome
 
@@ -478,6 +482,34 @@ class Ledger:
             WHERE order_id NOT IN (SELECT order_id FROM products)"""
         )
 
+    def _accounted(self) -> dict[str, int]:
+        """Say of every line what became of it.
+
+        Raises
+        ------
+        PipelineError
+            A line is unaccounted for.
+        """
+        bought, fees, returns, unmatched, read = self._connection.execute(
+            """SELECT count(*) FILTER (amount >= 0 AND is_product), count(*) FILTER (amount >= 0 AND NOT is_product),
+                count(*) FILTER (amount < 0 AND left_amount = 0), count(*) FILTER (left_amount < 0),
+                (SELECT count(*) FROM ledger_texts) FROM ledger_lines"""
+        ).fetchall()[0]
+        broken = scalar(self._connection, f"SELECT count(*) FROM {FAULTS}")
+        lines = {
+            "lines of orders": bought,
+            "fees and the like, on the freight of their order": fees,
+            "returns, taken off what was bought": returns,
+            "to quarantine": unmatched + scalar(self._connection, "SELECT count(*) FROM ledger_faults") + broken,
+            "left out, as shop.yml says": sum(self._outcome.left_out.values()),
+        }
+        if sum(lines.values()) != read + broken:
+            raise PipelineError(
+                f"{read + broken:,} lines were read, and the books tell of {sum(lines.values()):,}: {lines}. Nothing was "
+                "built. This is a fault of the pipeline: keep the files and report it."
+            )
+        return lines
+
     def _tables(self) -> dict[str, str]:
         has = set(self._fields)
         money = "printf('%d.%02d', {0} // 100, {0} % 100)"
@@ -485,7 +517,7 @@ class Ledger:
         fine = "NULL::VARCHAR AS _problem, NULL::VARCHAR AS _fault, NULL::VARCHAR AS _source_row"
         stamp = "strftime(bought_at, '%Y-%m-%d %H:%M:%S')"
         tables = {
-            "orders": f"""SELECT order_id, CASE WHEN person IS NOT NULL THEN order_id END AS customer_id,
+            "orders": f"""SELECT order_id, order_id AS customer_id,
                 status AS order_status, {stamp} AS order_purchase_timestamp, {place}, {fine}
                 FROM ledger_totals ORDER BY _n""",
             "customers": f"""SELECT order_id AS customer_id, person AS customer_unique_id,
@@ -493,7 +525,7 @@ class Ledger:
                 {"city" if "city" in has else "NULL::VARCHAR"} AS customer_city,
                 {"state" if "state" in has else "NULL::VARCHAR"} AS customer_state,
                 {"country" if "country" in has else "NULL::VARCHAR"} AS customer_country, {place}, {fine}
-                FROM ledger_totals WHERE person IS NOT NULL ORDER BY _n""",
+                FROM ledger_totals ORDER BY _n""",
             "order_payments": f"""SELECT order_id, '1' AS payment_sequential,
                 coalesce({"payment" if "payment" in has else "NULL"}, 'not_defined') AS payment_type,
                 {money.format("value")} AS payment_value, {money.format("returned")} AS returned_value, {place}, {fine}

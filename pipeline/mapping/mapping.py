@@ -44,6 +44,8 @@ class Mapped:
         Lines that the shop's file says to leave out, by why.
     notes : list of str
         What a person should know.
+    keeps_zips : bool
+        Whether zip codes are taken as they are written; five digits are Brazil's way and that of the United States.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Mapped:
     rows: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    keeps_zips: bool = False
 
 
 def settings_of_shop(variables: str | None) -> str | None:
@@ -146,6 +149,7 @@ def map_into(shop: Shop, work: Path, *, is_dry: bool = False) -> tuple[Mapped, t
             outcome = ledger.compile()
             faults = ledger.faults
         mapped = Mapped(folder, rows=sources.rows, left_out=outcome.left_out, notes=[*sources.notes, *outcome.notes])
+        mapped.keeps_zips = shop.country not in ("", "BR", "US")
         for table, select in outcome.tables.items():
             target = folder / f"{raw_tables()[table].stem}.parquet"
             connection.execute(f"COPY ({select}) TO {literal(target)} (FORMAT parquet, COMPRESSION zstd)")
@@ -211,5 +215,5 @@ def _recalled(folder: Path, made_from: str) -> Mapped | None:
         return None
     if not all(is_as_written(folder / name, digest) for name, digest in record["written"].items()):
         return None
-    kept: dict[str, Any] = {name: record[name] for name in ("files", "rows", "left_out", "notes")}
+    kept: dict[str, Any] = {name: record[name] for name in ("files", "rows", "left_out", "notes", "keeps_zips")}
     return Mapped(folder, **kept)

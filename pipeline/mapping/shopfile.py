@@ -214,6 +214,9 @@ class _Reader:
         self._refuse_unknown("", self._said, KEYS)
         money = self._dict("money", self._said.get("money", {}))
         self._refuse_unknown("money.", money, ("decimal", "net_of"))
+        currency = self._matching("currency", r"[A-Z]{3}", "three capitals of ISO 4217, such as EUR")
+        country = self._matching("country", r"[A-Z]{2}", "two capitals of ISO 3166-1, such as DE")
+        zone = self._time_zone()
         columns = {
             self._known("columns", name, FIELDS): self._texts(f"columns.{name}", value)
             for name, value in self._dict("columns", self._said.get("columns", {})).items()
@@ -232,9 +235,9 @@ class _Reader:
         return Shop(
             file=self._file,
             preset=self._text("preset"),
-            currency=self._matching("currency", r"[A-Z]{3}", "three capitals of ISO 4217, such as EUR"),
-            country=self._matching("country", r"[A-Z]{2}", "two capitals of ISO 3166-1, such as DE"),
-            time_zone=self._time_zone(),
+            currency=currency,
+            country=country,
+            time_zone=zone,
             languages=self._texts("languages", self._said.get("languages", [])),
             files=files,
             origin=origin,
