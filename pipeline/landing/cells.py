@@ -211,7 +211,7 @@ def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = F
     is_mapped : bool
         Whether rows may come with a fault that was found where they were mapped.
     """
-    faults = [NO_ROW, MISSING, DESTROYED, UNREADABLE, UNMATCHED, BROKEN] if is_mapped else []
+    faults = [NO_ROW, MISSING, DESTROYED, UNREADABLE, UNMATCHED, NOT_LISTED, BROKEN] if is_mapped else []
     found = [Check(problem, f"_problem = {literal(problem)}", "_fault", says_all=True) for problem in faults]
     found.append(_no_row(table))
     columns = [column for column in table.fields.values() if column.name not in absent]

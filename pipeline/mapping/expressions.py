@@ -40,6 +40,7 @@ class Expressions:
     def __init__(self, connection: duckdb.DuckDBPyConnection, shop: Shop, origin: str) -> None:
         self._connection = connection
         self._shop = shop
+        _create_macro(connection, shop.decimal or "point")
         tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         is_table = origin in tables
         query = f"SELECT * FROM {name_of(origin)}" if is_table else origin.rstrip().rstrip(";")
@@ -61,7 +62,6 @@ class Expressions:
         self.relation = f"({query}) AS origin"
         self.columns = {plain(name): name for name in names if name not in CONTROL}
         self.kinds: dict[str, str] = {}
-        _create_macro(connection, shop.decimal or "point")
 
     def text(self, field: str, given: tuple[str, ...]) -> str:
         """Write the SQL of a field's texts; of several columns, the first that is filled.

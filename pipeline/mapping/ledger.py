@@ -13,7 +13,7 @@ import duckdb
 
 from pipeline.base.errors import InputError, PipelineError
 from pipeline.base.sql import literal, name_of, scalar
-from pipeline.landing.cells import BROKEN, DESTROYED, MISSING, NO_ROW, ROUNDED_ID, UNMATCHED, UNREADABLE
+from pipeline.landing.cells import BROKEN, DESTROYED, MISSING, NO_ROW, NOT_LISTED, ROUNDED_ID, UNMATCHED, UNREADABLE
 from pipeline.landing.contract import raw_tables
 from pipeline.mapping import values
 from pipeline.mapping.expressions import Expressions
@@ -272,8 +272,18 @@ class Ledger:
             needed.append((MISSING, "typed.amount IS NULL", "'amount: missing'"))
         elif {"quantity", "price"} <= set(self._fields):
             needed.append((MISSING, "typed.quantity IS NULL OR typed.price IS NULL", "'quantity or price: missing'"))
+        foreign = []
+        if "currency" in self._fields and self._shop.currency:
+            ours = literal(self._shop.currency)
+            foreign = [
+                (
+                    NOT_LISTED,
+                    f"upper(typed.currency) <> {ours}",
+                    f"'currency: an amount in ' || typed.currency || ', and the shop counts in ' || {ours}",
+                )
+            ]
         checks = [(NO_ROW, is_header, "'the line of column names again'"), (NO_ROW, is_total, "'a line of totals'")]
-        checks += [*rounded, *unread, *needed]
+        checks += [*rounded, *unread, *needed, *foreign]
         problem = " ".join(f"WHEN {test} THEN {literal(kind)}" for kind, test, _ in checks)
         sentence = " ".join(f"WHEN {test} THEN {said}" for _, test, said in checks)
         self._connection.execute(
@@ -365,6 +375,7 @@ class Ledger:
     def _net(self) -> None:
         """Take returns off purchases: what is left of each line is in ``left_amount``."""
         steps = (
+            ("order_id, product", "product IS NOT NULL"),
             ("order_id", "true"),
             ("person, product", "product IS NOT NULL"),
             ("person", "person IS NOT NULL"),
@@ -372,7 +383,7 @@ class Ledger:
         for keys, condition in steps:
             if not scalar(self._connection, "SELECT count(*) FROM ledger_lines WHERE left_amount < 0"):
                 return
-            by = "(left_amount < 0)" if keys == "order_id" else "bought_at, (left_amount < 0)"
+            by = "(left_amount < 0)" if keys.startswith("order_id") else "bought_at, (left_amount < 0)"
             same = " AND ".join(f"lines.{key.strip()} IS NOT DISTINCT FROM touched.{key.strip()}" for key in keys.split(","))
             # The balance never falls below nothing: a return before any purchase finds none. What is left of a
             # purchase is what the balance never falls below again: the latest purchase is returned first.

@@ -66,7 +66,7 @@ def find_files(folder: Path, table: str, files: SourceFiles) -> list[Path]:
             name
             for name in present
             if fnmatch.fnmatch(name.lower(), pattern.lower())
-            or (_stem(name).lower() == pattern.lower() and _is_read(name))
+            or (fnmatch.fnmatch(_stem(name).lower(), pattern.lower()) and _is_read(name))
         ]
         if not names:
             raise InputError(
