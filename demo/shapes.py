@@ -35,7 +35,11 @@ TOWNS = {
     ),
     "DE": (
         *(("Berlin", "10115", "Berlin"), ("Hamburg", "20095", "Hamburg"), ("München", "80331", "Bayern")),
-        *(("Köln", "50667", "Nordrhein-Westfalen"), ("Dresden", "01067", "Sachsen"), ("Ulm", "89073", "Baden-Württemberg")),
+        *(
+            ("Köln", "50667", "Nordrhein-Westfalen"),
+            ("Dresden", "01067", "Sachsen"),
+            ("Ulm", "89073", "Baden-Württemberg"),
+        ),
     ),
 }
 
@@ -213,9 +217,9 @@ def _shopify(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
         "Refunded Amount": refunded,
         "Id": "4000000000 + purchases.number",
     }
-    listed = [f"{first.format(sql)} AS \"{name}\"" for name, sql in on_first.items()]
+    listed = [f'{first.format(sql)} AS "{name}"' for name, sql in on_first.items()]
     listed += [f'{sql} AS "{name}"' for name, sql in of_line.items()]
-    listed += [f"{first.format(sql)} AS \"{name}\"" for name, sql in on_first_too.items()]
+    listed += [f'{first.format(sql)} AS "{name}"' for name, sql in on_first_too.items()]
     _write(
         connection,
         f"""SELECT '#' || (1000 + purchases.number) AS "Name", {", ".join(listed)}
@@ -269,7 +273,8 @@ def _magento(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
         connection,
         f"""SELECT number AS entity_id, {status} AS status, 1 AS store_id,
             CASE WHEN draw < 30 THEN NULL ELSE person_number END AS customer_id,
-            'person' || person_number || '@example.com' AS customer_email, lpad(number::VARCHAR, 9, '0') AS increment_id,
+            'person' || person_number || '@example.com' AS customer_email,
+            lpad(number::VARCHAR, 9, '0') AS increment_id,
             'EUR' AS base_currency_code, goods + freight AS base_grand_total, freight AS base_shipping_amount,
             0.00 AS base_tax_amount,
             CASE WHEN hash('back:' || order_id) % 100 < 5 THEN round(goods / 2, 2) END AS base_total_refunded,
@@ -280,8 +285,9 @@ def _magento(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
     _write(
         connection,
         """WITH priced AS (
-            SELECT 2 * row_number() OVER (ORDER BY purchases.number, lines.number) AS item_id, purchases.number AS order_id,
-                NULL AS parent_item_id, sku, category AS name, quantity AS qty_ordered, price * quantity AS base_row_total
+            SELECT 2 * row_number() OVER (ORDER BY purchases.number, lines.number) AS item_id,
+                purchases.number AS order_id, NULL AS parent_item_id, sku, category AS name, quantity AS qty_ordered,
+                price * quantity AS base_row_total
             FROM purchases JOIN lines USING (order_id))
         SELECT * FROM priced UNION ALL
         SELECT item_id + 1, order_id, item_id, sku, name, qty_ordered, 0.00 FROM priced WHERE item_id % 3 = 0
@@ -291,7 +297,8 @@ def _magento(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
     _write(
         connection,
         f"""SELECT number AS entity_id, number AS parent_id, 'shipping' AS address_type, {_town("DE")}.city AS city,
-            {_town("DE")}.state AS region, {_town("DE")}.zip AS postcode, 'DE' AS country_id FROM purchases ORDER BY 1""",
+            {_town("DE")}.state AS region, {_town("DE")}.zip AS postcode, 'DE' AS country_id
+        FROM purchases ORDER BY 1""",
         folder / "sales_order_address.csv",
     )
     return "preset: magento\ncurrency: EUR\ncountry: DE\ntime_zone: Europe/Berlin\n"

@@ -94,7 +94,9 @@ def layers(table: RawTable, source: str, zone: str | None, *, keeps_zips: bool =
     texts = [column for column in table.fields.values() if column.kind == TEXT]
     others = [column for column in table.fields.values() if column.kind != TEXT]
     trimmed = ", ".join(f"{_trimmed(column)} AS {_trim(column)}" for column in texts)
-    cleaned = ", ".join(f"{_cleaned(column, _trim(column), keeps_zips=keeps_zips)} AS {cell(column)}" for column in texts)
+    cleaned = ", ".join(
+        f"{_cleaned(column, _trim(column), keeps_zips=keeps_zips)} AS {cell(column)}" for column in texts
+    )
     values = "".join(f", {_value(column, zone)} AS {value(column)}" for column in others)
     return f"(SELECT *, {cleaned}{values} FROM (SELECT *, {trimmed} FROM ({source})))"
 

@@ -89,7 +89,10 @@ def load(variables: str | None = None) -> dict[str, Landed]:
 def _pieces_of(mapped: Mapped) -> dict[str, list[Piece]]:
     """List the tables that a shop's files were mapped to, under the names of those files."""
     return {
-        name: [Piece(piece.table, piece.path, mapped.files[name], is_mapped=True, keeps_zips=mapped.keeps_zips) for piece in found]
+        name: [
+            Piece(piece.table, piece.path, mapped.files[name], is_mapped=True, keeps_zips=mapped.keeps_zips)
+            for piece in found
+        ]
         for name, found in find_pieces(mapped.folder, quiet=False).items()
     }
 

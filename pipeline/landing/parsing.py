@@ -147,7 +147,15 @@ def parsed(piece: Piece, folder: Path, work: Path, zone: str | None) -> tuple[st
         inspection = None if piece.is_parquet else csvtext.inspect(piece.path)
         digest = inspection.digest if inspection else csvtext.file_digest(piece.path)
         # the ending tells how to read the bytes, so the same bytes under another ending are another outcome
-        ending = f"mapped{'-zips' * piece.keeps_zips}" if piece.is_mapped else "parquet" if piece.is_parquet else "gz" if piece.name.lower().endswith(".gz") else "csv"
+        ending = (
+            f"mapped{'-zips' * piece.keeps_zips}"
+            if piece.is_mapped
+            else "parquet"
+            if piece.is_parquet
+            else "gz"
+            if piece.name.lower().endswith(".gz")
+            else "csv"
+        )
         stem = folder / piece.table.name / f"{digest[:32]}-{ending}-{recipe(zone)}"
         if (known := recalled(stem)) is not None:
             return stem.name, known
@@ -205,7 +213,8 @@ def _parquet_rows(piece: Piece, rows: Collection[int]) -> dict[int, Place]:
         told = "file_row_number + 1, to_json(rows)::VARCHAR, NULL"
         if piece.is_mapped:
             shown = "rows.* EXCLUDE (_source_file, _source_line, _source_row, _problem, _fault, file_row_number)"
-            told = f"_source_line, coalesce(_source_row, (SELECT to_json(one)::VARCHAR FROM (SELECT {shown}) AS one)), _source_file"
+            told = f"""_source_line,
+                coalesce(_source_row, (SELECT to_json(one)::VARCHAR FROM (SELECT {shown}) AS one)), _source_file"""
         found = connection.execute(
             f"""SELECT file_row_number + 1, {told} FROM (
                 SELECT * FROM {parquet(piece.path, file_row_number=True)}
@@ -304,7 +313,9 @@ class _Reading:
 
     def layers(self, rows: str = "") -> str:
         """Write the SQL of the texts, cells and values of the file, or of those of its rows that a condition names."""
-        return cells.layers(self.table, f"SELECT * FROM ({self.source}) {rows}", self.zone, keeps_zips=self.piece.keeps_zips)
+        return cells.layers(
+            self.table, f"SELECT * FROM ({self.source}) {rows}", self.zone, keeps_zips=self.piece.keeps_zips
+        )
 
     def jumps(self) -> str:
         """Write the SQL of the records that do not begin one line after their number, and of those that follow them."""
@@ -738,7 +749,11 @@ def insert_rejected(connection: duckdb.DuckDBPyConnection, rows: list[Rejected])
     """Put rows into ``rejected``: file, line, key, problem, reason, raw text."""
     kinds = (pa.string(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
     arrays = [pa.array([row[position] for row in rows], kind) for position, kind in enumerate(kinds)]
-    insert_rows(connection, "rejected", pa.table(arrays, names=["source_file", "line", "row_key", "problem", "reason", "raw_row"]))
+    insert_rows(
+        connection,
+        "rejected",
+        pa.table(arrays, names=["source_file", "line", "row_key", "problem", "reason", "raw_row"]),
+    )
 
 
 def key_text(table: RawTable, relation: str) -> str:

@@ -119,7 +119,10 @@ def _judged(shop: Shop, mapped: Mapped, work: Path) -> tuple[list[str], list[str
     if refused or any(not sources[name] for name in raw_tables() if not raw_tables()[name].is_optional):
         return [], refused
     states = Landing(landing, scratch, {}).settle(sources)
-    lines = ["", f"  {'table':<16} {'rows in':>10} = {'landed':>10} + {'quarantine':>10} + {'repeated':>9} + superseded"]
+    lines = [
+        "",
+        f"  {'table':<16} {'rows in':>10} = {'landed':>10} + {'quarantine':>10} + {'repeated':>9} + superseded",
+    ]
     for name, state in states.items():
         books = state.books
         if books.raw_rows:
@@ -166,4 +169,3 @@ def _told_quarantine(landing: Path) -> list[str]:
         lines.append(f"  {count:,} rows: {problem}")
         lines += [f"    {example}" for example in examples[:SHOWN]]
     return lines
-

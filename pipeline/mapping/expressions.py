@@ -137,4 +137,3 @@ def _create_macro(connection: duckdb.DuckDBPyConnection, decimal: str) -> None:
 def sentence(error: Exception) -> str:
     """Return the first line of an error, without its full stop."""
     return str(error).splitlines()[0].rstrip(".")
-

@@ -87,8 +87,9 @@ class Ledger:
         self._typed(decimal, form)
         self._refuse_wrong_columns()
         self._refuse_lost_zeros()
+        self._create_statuses()
         self._faults()
-        self._statuses()
+        self._refuse_unknown_statuses()
         self._lines()
         self._net()
         self._orders()
@@ -169,9 +170,7 @@ class Ledger:
             f"CREATE TABLE ledger_typed AS SELECT _n, _file, _line, {', '.join(listed)} FROM ledger_texts"
         )
         if not self._shop.time_zone and form == values.ISO:
-            zoned = scalar(
-                self._connection, f"SELECT count(*) FROM ledger_texts WHERE {values.names_zone('date')}"
-            )
+            zoned = scalar(self._connection, f"SELECT count(*) FROM ledger_texts WHERE {values.names_zone('date')}")
             if zoned:
                 self._outcome.notes.append(
                     f"{zoned:,} times name a time zone and are taken to UTC, as shop.yml says no time_zone"
@@ -207,7 +206,7 @@ class Ledger:
 
     def _refuse_swapped_days(self) -> None:
         """Stop where so many days are none that their form must be another."""
-        rows, present, read, examples = self._outcome.read["date"]
+        _, present, read, examples = self._outcome.read["date"]
         if present >= WHOLLY_WRONG and present - read > 0.3 * present and read:
             self._refuse(
                 f"{present - read:,} of {present:,} dates cannot be read as `dates` says, for example "
@@ -228,7 +227,7 @@ class Ledger:
                 short, long = sorted(pairs[0], key=len)
                 self._refuse(
                     f"{name} is written {short} here and {long} there: a spreadsheet loses leading zeros. Say "
-                    f"`width: {{{name}: {len(long)}}}` if they are one, `width: {{{name}: as written}}` if they are two."
+                    f"`width: {{{name}: {len(long)}}}` if they are one, `width: {{{name}: as written}}` if two."
                 )
 
     def _faults(self) -> None:
@@ -268,10 +267,13 @@ class Ledger:
             if name in self._fields
         ]
         needed = [(MISSING, "typed.date IS NULL", "'date: missing'")]
+        # what was cancelled often has no amount any more, and needs none
+        is_void = f"coalesce({self._status()} IN ('canceled', 'unavailable', {literal(LEFT_OUT)}), false)"
         if "amount" in self._fields:
-            needed.append((MISSING, "typed.amount IS NULL", "'amount: missing'"))
+            needed.append((MISSING, f"typed.amount IS NULL AND NOT {is_void}", "'amount: missing'"))
         elif {"quantity", "price"} <= set(self._fields):
-            needed.append((MISSING, "typed.quantity IS NULL OR typed.price IS NULL", "'quantity or price: missing'"))
+            empty = "(typed.quantity IS NULL OR typed.price IS NULL)"
+            needed.append((MISSING, f"{empty} AND NOT {is_void}", "'quantity or price: missing'"))
         foreign = []
         if "currency" in self._fields and self._shop.currency:
             ours = literal(self._shop.currency)
@@ -294,20 +296,24 @@ class Ledger:
             WHERE CASE {problem} END IS NOT NULL"""
         )
 
-    def _statuses(self) -> None:
-        """Create ``ledger_statuses``: the shop's words and ours.
-
-        Raises
-        ------
-        InputError
-            Lists words that are not mapped, with how often they occur.
-        """
+    def _create_statuses(self) -> None:
+        """Create ``ledger_statuses``: the shop's words and ours."""
         known = raw_tables()["orders"].fields["order_status"].allowed
         mapping = {**{status: status for status in known}, **self._shop.statuses}
         self._connection.execute("CREATE TABLE ledger_statuses (theirs VARCHAR, ours VARCHAR)")
         self._connection.executemany("INSERT INTO ledger_statuses VALUES (?, ?)", list(mapping.items()))
+
+    def _status(self) -> str:
+        """Write the SQL of our word for a line's status."""
+        if "status" not in self._fields:
+            return "NULL::VARCHAR"
+        return "(SELECT ours FROM ledger_statuses WHERE theirs = lower(typed.status))"
+
+    def _refuse_unknown_statuses(self) -> None:
+        """Stop where the shop has statuses that nobody mapped, and list them with how often they occur."""
         if "status" not in self._fields:
             return
+        known = raw_tables()["orders"].fields["order_status"].allowed
         strange = self._connection.execute(
             """SELECT lower(status), count(*) FROM ledger_typed
             WHERE status IS NOT NULL AND lower(status) NOT IN (SELECT theirs FROM ledger_statuses)
@@ -331,21 +337,21 @@ class Ledger:
             amount = f'CASE WHEN "return" THEN -abs({amount}) ELSE {amount} END'
         guests = ", ".join(literal(guest.lower()) for guest in self._shop.guest)
         of_person = {
-            "customer": f"CASE WHEN lower(customer) IN ({guests}) THEN NULL ELSE customer END" if guests else "customer",
+            "customer": f"CASE WHEN lower(customer) IN ({guests}) THEN NULL ELSE customer END"
+            if guests
+            else "customer",
             "email": "lower(email)",
         }
         persons = [of_person[name] for name in self._shop.person if name in has]
         person = f"coalesce({', '.join(persons)})" if persons else "NULL::VARCHAR"
         # an address is nobody's number: what is kept of it names a person and tells nothing of them
         person = f"CASE WHEN contains({person}, '@') THEN left(sha256(lower({person})), 32) ELSE {person} END"
-        status = "NULL::VARCHAR"
-        if "status" in has:
-            status = "(SELECT ours FROM ledger_statuses WHERE theirs = lower(status))"
+        status = self._status()
         is_product = "true"
         if self._shop.not_products and "product" in has:
             tests = " OR ".join(f"lower(product) GLOB {literal(code.lower())}" for code in self._shop.not_products)
             is_product = f"NOT coalesce({tests}, false)"
-        order = "\"order\"" if "order" in has else "NULL::VARCHAR"
+        order = '"order"' if "order" in has else "NULL::VARCHAR"
         # without a number, what one person bought at one time is one order
         made = f"left(sha256(concat_ws('|', {person}, date::VARCHAR)), 32)"
         alone = "left(sha256(concat_ws('|', _file, _line::VARCHAR)), 32)"
@@ -355,7 +361,8 @@ class Ledger:
             f"""CREATE TABLE ledger_all AS
             SELECT _n, _file, _line, {order} AS order_id, {person} AS person, date AS bought_at,
                 {"product" if "product" in has else "NULL::VARCHAR"} AS product, {is_product} AS is_product,
-                round(({amount}) * 100)::BIGINT AS amount, {optional["quantity"]}::DECIMAL(18,4) AS quantity,
+                coalesce(round(({amount}) * 100)::BIGINT, 0) AS amount,
+                {optional["quantity"]}::DECIMAL(18,4) AS quantity,
                 {status} AS status,
                 {"test" if "test" in has else "false"} AS is_test,
                 {", ".join(f"{optional[name]}::VARCHAR AS {name}" for name in _KEPT_TEXTS)},
@@ -370,6 +377,15 @@ class Ledger:
             if found:
                 self._outcome.left_out[why] = found
                 self._connection.execute(f"DELETE FROM ledger_all WHERE coalesce({test}, false)")
+        shared, orders = self._connection.execute(
+            """SELECT count(*) FILTER (people > 1), count(*) FROM (
+                SELECT count(DISTINCT person) AS people FROM ledger_all WHERE amount >= 0 GROUP BY order_id)"""
+        ).fetchall()[0]
+        if shared:
+            self._outcome.notes.append(
+                f"{shared:,} of {orders:,} order numbers name more than one customer; the first is taken. If numbers "
+                "begin again in each store or on each day, say `order` as an expression, such as store || '-' || no"
+            )
         self._connection.execute("CREATE TABLE ledger_lines AS SELECT *, amount AS left_amount FROM ledger_all")
 
     def _net(self) -> None:
@@ -384,14 +400,17 @@ class Ledger:
             if not scalar(self._connection, "SELECT count(*) FROM ledger_lines WHERE left_amount < 0"):
                 return
             by = "(left_amount < 0)" if keys.startswith("order_id") else "bought_at, (left_amount < 0)"
-            same = " AND ".join(f"lines.{key.strip()} IS NOT DISTINCT FROM touched.{key.strip()}" for key in keys.split(","))
+            listed = ", ".join(f"lines.{key.strip()}" for key in keys.split(","))
+            same = " AND ".join(
+                f"lines.{key.strip()} IS NOT DISTINCT FROM touched.{key.strip()}" for key in keys.split(",")
+            )
             # The balance never falls below nothing: a return before any purchase finds none. What is left of a
             # purchase is what the balance never falls below again: the latest purchase is returned first.
             self._connection.execute(
                 f"""CREATE OR REPLACE TABLE ledger_netted AS
                 WITH touched AS (SELECT DISTINCT {keys} FROM ledger_lines WHERE left_amount < 0 AND {condition}),
                 concerned AS (
-                    SELECT lines._n, lines.left_amount, lines.bought_at, {", ".join(f"lines.{k.strip()}" for k in keys.split(","))}
+                    SELECT lines._n, lines.left_amount, lines.bought_at, {listed}
                     FROM ledger_lines AS lines SEMI JOIN touched ON {same} WHERE {condition}),
                 summed AS (
                     SELECT *, sum(left_amount) OVER walk AS total, row_number() OVER walk AS step FROM concerned
@@ -464,8 +483,9 @@ class Ledger:
             SELECT * EXCLUDE (status), greatest(paid, 0) AS value,
                 least(greatest(paid, 0), {shipping} + coalesce(fees, 0)) AS freight,
                 greatest(0, {"coalesce(total, bought)" if "total" in has else "bought"}
-                    - greatest(paid, 0){"".join(f" - {one}" for one in less if "refunded" not in one)
-                        if "total" in has else ""}) AS returned,
+                    - greatest(paid, 0){
+                "".join(f" - {one}" for one in less if "refunded" not in one) if "total" in has else ""
+            }) AS returned,
                 -- what brought no money in the end is no purchase
                 CASE WHEN paid <= 0 AND coalesce(status, '{default}') NOT IN ('unavailable') THEN 'canceled'
                     ELSE coalesce(status, '{default}') END AS status
@@ -477,10 +497,10 @@ class Ledger:
             WITH products AS (
                 SELECT lines.*, totals.value - totals.freight AS goods, totals.freight,
                     sum(lines.left_amount) OVER (PARTITION BY order_id) AS of_all,
-                    sum(lines.left_amount) OVER (PARTITION BY order_id ORDER BY lines._n ROWS UNBOUNDED PRECEDING) AS so_far,
-                    row_number() OVER (PARTITION BY order_id ORDER BY lines._n) AS number
+                    sum(lines.left_amount) OVER one_by_one AS so_far, row_number() OVER one_by_one AS number
                 FROM ledger_lines AS lines JOIN ledger_totals AS totals USING (order_id)
-                WHERE lines.amount >= 0 AND lines.is_product)
+                WHERE lines.amount >= 0 AND lines.is_product
+                WINDOW one_by_one AS (PARTITION BY order_id ORDER BY lines._n ROWS UNBOUNDED PRECEDING))
             SELECT _n, _file, _line, order_id, number, product, quantity, amount, left_amount,
                 CASE WHEN of_all = 0 OR of_all = goods THEN left_amount
                     ELSE (so_far::HUGEINT * goods // of_all - (so_far - left_amount)::HUGEINT * goods // of_all)::BIGINT
@@ -516,8 +536,8 @@ class Ledger:
         }
         if sum(lines.values()) != read + broken:
             raise PipelineError(
-                f"{read + broken:,} lines were read, and the books tell of {sum(lines.values()):,}: {lines}. Nothing was "
-                "built. This is a fault of the pipeline: keep the files and report it."
+                f"{read + broken:,} lines were read, and the books tell of {sum(lines.values()):,}: {lines}. Nothing "
+                "was built. This is a fault of the pipeline: keep the files and report it."
             )
         return lines
 
@@ -582,4 +602,3 @@ class Ledger:
 
 _KEPT_TEXTS = ("name", "category", "country", "state", "city", "zip", "payment", "currency")
 _KEPT_AMOUNTS = ("total", "shipping", "tax", "refunded")
-

@@ -225,8 +225,7 @@ class _Reader:
         if "test_order" in self._said:
             columns["test"] = self._texts("test_order", self._said["test_order"])
         tables = {
-            name: self._table(name, entry)
-            for name, entry in self._dict("tables", self._said.get("tables", {})).items()
+            name: self._table(name, entry) for name, entry in self._dict("tables", self._said.get("tables", {})).items()
         }
         files = self._files()
         origin = self._origin(files, has_tables=bool(tables))
@@ -330,11 +329,10 @@ class _Reader:
         found = {}
         for name, value in self._dict("width", self._said.get("width", {})).items():
             self._known("width", name, IDS)
-            if value == "as written":
-                value = 0
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            digits = 0 if value == "as written" else value
+            if not isinstance(digits, int) or isinstance(digits, bool) or digits < 0:
                 self._refuse(f"width.{name}", "must be a number of digits, such as 6, or `as written`")
-            found[str(name)] = int(value)
+            found[str(name)] = int(digits)
         return found
 
     def _time_zone(self) -> str:

@@ -156,9 +156,7 @@ class Sources:
             return
         try:
             with zipfile.ZipFile(path) as archive:
-                members = [
-                    entry for entry in archive.infolist() if not entry.is_dir() and _is_read(entry.filename)
-                ]
+                members = [entry for entry in archive.infolist() if not entry.is_dir() and _is_read(entry.filename)]
                 members = [entry for entry in members if not entry.filename.startswith("__MACOSX")]
                 if not members:
                     raise InputError(f"{path} holds no file that is read; known are {', '.join(ENDINGS)}.")
@@ -221,15 +219,13 @@ class Sources:
         header: list[str] = []
         for title in sheets:
             rows = book[title].iter_rows(values_only=True)
-            first, found = 0, []
-            for first, cells in enumerate(rows, start=1):
-                found = [_cell_text(cell) or "" for cell in cells]
-                if any(found):
-                    break
-            found = _trimmed(found)
+            lines = ((number, [_cell_text(cell) or "" for cell in cells]) for number, cells in enumerate(rows, start=1))
+            first, named = next(((number, cells) for number, cells in lines if any(cells)), (0, []))
+            found = _trimmed(named)
             if files.header:
                 raise InputError(f"{file.name}: `header` is for text files; give the sheet a line of names.")
             if not found or (header and [plain(name) for name in found] != [plain(name) for name in header]):
+                self.notes.append(f"{file.name}: sheet {title!r} has other columns than the first, and is not read")
                 continue
             place = file.name if len(sheets) == 1 else f"{file.name}/{title}"
             if not header:

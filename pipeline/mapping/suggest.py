@@ -86,9 +86,7 @@ def suggest(file: Path) -> str:
 
 
 class _Suggestion:
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, file: Path, columns: list[str], notes: list[str]
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, file: Path, columns: list[str], notes: list[str]) -> None:
         self._connection = connection
         self._file = file
         self._columns = columns
@@ -192,6 +190,13 @@ class _Suggestion:
 
 def _quoted(text: str) -> str:
     """Write a text so that YAML takes it for one."""
-    if re.fullmatch(r"[A-Za-z_][\w .*-]*[\w.]|[A-Za-z_]", text) and text.lower() not in ("no", "yes", "on", "off", "y", "n"):
+    if re.fullmatch(r"[A-Za-z_][\w .*-]*[\w.]|[A-Za-z_]", text) and text.lower() not in (
+        "no",
+        "yes",
+        "on",
+        "off",
+        "y",
+        "n",
+    ):
         return text
     return "'" + text.replace("'", "''") + "'"

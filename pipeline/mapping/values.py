@@ -11,7 +11,14 @@ from pipeline.base.errors import InputError
 from pipeline.base.sql import literal
 from pipeline.landing.cells import WORDS_FOR_NOTHING
 
-ISO, DAY_FIRST, MONTH_FIRST, COMPACT, EXCEL, UNIX = "iso", "dd/mm/yyyy", "mm/dd/yyyy", "yyyymmdd", "excel serial", "unix"
+ISO, DAY_FIRST, MONTH_FIRST, COMPACT, EXCEL, UNIX = (
+    "iso",
+    "dd/mm/yyyy",
+    "mm/dd/yyyy",
+    "yyyymmdd",
+    "excel serial",
+    "unix",
+)
 SHORT_DAY_FIRST, SHORT_MONTH_FIRST = "dd/mm/yy", "mm/dd/yy"
 DATE_FORMS = (ISO, DAY_FIRST, MONTH_FIRST, SHORT_DAY_FIRST, SHORT_MONTH_FIRST, COMPACT, EXCEL, UNIX)
 
@@ -21,7 +28,7 @@ COMMA_NUMBER = r"-?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]*)(,[0-9]+)?,?"
 PLAIN_NUMBER = r"[-+]?[0-9]+([.][0-9]+)?"
 # The signs of money before or behind an amount say nothing of its size.
 MONEY_SIGNS = r"(?i)^(-?)\s*(?:[a-z]{1,3}[$.]?|[$€£¥₽₹₺₴₪₩]|r[$])\s*|\s*(?:[a-z]{2,4}[.]?|[$€£¥₽₹₺₴₪₩]|kč|zł)$"
-SPACES = r"[\s\p{Z}'’]"
+SPACES = r"[\s\p{Z}'\x{2019}]"
 NUMBER_KIND = "DECIMAL(18,4)"
 ZONE = r" ?(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)"
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
@@ -39,13 +46,20 @@ def identity(text: str, width: int = 0) -> str:
     """Write the SQL of an id: what a spreadsheet adds to a number (``17850.0``) is no part of it."""
     bare = nothing(text)
     cut = f"(CASE WHEN ends_with({bare}, '.0') THEN regexp_replace({bare}, '^([0-9]+)[.]0$', '\\1') ELSE {bare} END)"
-    return f"(CASE WHEN regexp_full_match({cut}, '[0-9]+') THEN lpad({cut}, greatest(length({cut}), {width})::INTEGER, '0') " \
-           f"ELSE {cut} END)" if width else cut
+    return (
+        f"(CASE WHEN regexp_full_match({cut}, '[0-9]+') "
+        f"THEN lpad({cut}, greatest(length({cut}), {width})::INTEGER, '0') "
+        f"ELSE {cut} END)"
+        if width
+        else cut
+    )
 
 
 def _bare_number(text: str) -> str:
     """Write the SQL of an amount without blanks, signs of money, brackets for minus or a minus behind."""
-    bare = f"regexp_replace(regexp_replace(trim({text}), {literal(SPACES)}, '', 'g'), '^[(](.*)[)]$|^(.*)-$', '-\\1\\2')"
+    bare = (
+        f"regexp_replace(regexp_replace(trim({text}), {literal(SPACES)}, '', 'g'), '^[(](.*)[)]$|^(.*)-$', '-\\1\\2')"
+    )
     return f"regexp_replace({bare}, {literal(MONEY_SIGNS)}, '\\1', 'g')"
 
 
@@ -144,7 +158,9 @@ def stamp(text: str, form: str, zone: str) -> str:
     read = f"TRY_STRPTIME(upper({cut}), {_listed([order + clock for clock in CLOCKS])})"
     if form != ISO:
         return read
-    colon = f"regexp_replace(regexp_replace({text}, ' ?([+-][0-9]{{2}}):?([0-9]{{2}})$', '\\1:\\2'), ' ?(UTC|GMT)$', 'Z')"
+    colon = (
+        f"regexp_replace(regexp_replace({text}, ' ?([+-][0-9]{{2}}):?([0-9]{{2}})$', '\\1:\\2'), ' ?(UTC|GMT)$', 'Z')"
+    )
     zoned = f"timezone({literal(zone or 'UTC')}, TRY_CAST({colon} AS TIMESTAMPTZ))"
     return (
         f"(CASE WHEN {text} LIKE '____-__-__ __:__:__' THEN TRY_CAST({text} AS TIMESTAMP) "
@@ -169,7 +185,7 @@ def dates_of(connection: duckdb.DuckDBPyConnection, relation: str, name: str, te
     first, second, third = (
         f"TRY_CAST(regexp_extract(shown, {literal(THREE_PARTS)}, {part}) AS INTEGER)" for part in (1, 2, 3)
     )
-    days = f"regexp_matches(shown, '^[0-9]{{1,2}}[./-][0-9]{{1,2}}[./-][0-9]{{2,4}}')"
+    days = "regexp_matches(shown, '^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}')"
     number_ = "regexp_full_match(shown, '[0-9]+([.][0-9]+)?')"
     row = connection.execute(
         f"""SELECT count(*) AS times, count(*) FILTER (regexp_matches(shown, '^[0-9]{{4}}[./-][0-9]{{1,2}}[./-][0-9]')),
@@ -201,9 +217,7 @@ def dates_of(connection: duckdb.DuckDBPyConnection, relation: str, name: str, te
 
 def _day_or_month_first(name: str, example: str, firsts: int, seconds: int, *, is_short: bool) -> str:
     if is_short:
-        raise InputError(
-            f"{name}: {example!r} has a year of two digits. Say `dates: dd/mm/yy` or `dates: mm/dd/yy`."
-        )
+        raise InputError(f"{name}: {example!r} has a year of two digits. Say `dates: dd/mm/yy` or `dates: mm/dd/yy`.")
     if firsts > 12 and seconds > 12:
         raise InputError(
             f"{name}: some dates have the day first and others the month (such as {example!r}). Say `dates: "
