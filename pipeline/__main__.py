@@ -19,9 +19,8 @@ from pipeline.base.outcome import exit_code_of, run_until_stopped
 
 def _load(_: argparse.Namespace) -> None:
     from pipeline.landing.load import load
-    from pipeline.mapping.mapping import settings_of_shop
 
-    load(settings_of_shop(None))
+    load()
 
 
 def _build(options: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ from pipeline.landing.contract import raw_tables
 from pipeline.landing.files import Piece, find_pieces
 from pipeline.landing.parsing import card_file, lines_file, parsed, recalled, recipe, rejected_file, rows_file
 from pipeline.landing.settle import REPORTS, Landed, Landing, Source, TableState, find_damage
-from pipeline.mapping.mapping import Mapped, map_shop
+from pipeline.mapping.mapping import Mapped, map_shop, settings_of_shop
 from pipeline.runs import events
 
 LANDING_VERSION = 4  # raise it when landing files must be written again from unchanged raw files
@@ -48,7 +48,7 @@ def load(variables: str | None = None) -> dict[str, Landed]:
     """
     refuse_tight_limit(LEAST_TO_LOAD)
     landing = paths.landing_dir()
-    settings = project_vars(variables)
+    settings = project_vars(settings_of_shop(variables))
     zone = settings["shop_time_zone"]
     with exclusive(paths.warehouse_dir()):
         landing.mkdir(exist_ok=True)

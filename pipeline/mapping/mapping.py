@@ -78,6 +78,50 @@ def settings_of_shop(variables: str | None) -> str | None:
     return yaml.safe_dump({**decided, **given}, default_flow_style=True, width=10_000).strip()
 
 
+def state_of_shop() -> list[str] | None:
+    """List what the shop's tables are made from, without reading the files; None where the shop has no ``shop.yml``."""
+    file = shop_file()
+    if file is None:
+        return None
+    shop = read_shop(file)
+    listed = [f"shop={shop.digest()}"]
+    for table, files in shop.files.items():
+        for path in find_files(_raw_dir(), table, files):
+            state = path.stat()
+            listed.append(f"{table}={path.name}:{path.resolve()}:{state.st_size}:{state.st_mtime_ns}")
+    return listed
+
+
+def _raw_dir() -> Path:
+    folder = paths.raw_dir()
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}. Set RAW_DIR to the folder of the shop's files.")
+    return folder
+
+
+def refuse_other_settings(given: Mapping[str, Any]) -> None:
+    """Stop where dbt runs by itself with other settings than the shop's file decides.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        The variables of dbt's command line.
+
+    Raises
+    ------
+    InputError
+        With the command to run instead.
+    """
+    file = shop_file()
+    if file is None:
+        return
+    project = yaml.safe_load((paths.PROJECT / "dbt_project.yml").read_text())["vars"]
+    decided = {name: value for name, value in read_shop(file).settings().items() if name in project}
+    if any({**project, **given}[name] != value for name, value in decided.items()):
+        listed = ", ".join(f"{name}: {value}" for name, value in {**given, **decided}.items())
+        raise InputError(f"{file} decides what dbt was not told: add --vars '{{{listed}}}', or run `make warehouse`.")
+
+
 def map_shop(landing: Path) -> Mapped | None:
     """Map the shop's files, or recall what they were mapped to; None where the shop has no ``shop.yml``.
 
@@ -199,9 +243,7 @@ def _named_files(connection: duckdb.DuckDBPyConnection, target: Path, files: lis
 
 def _made_from(shop: Shop) -> str:
     """Digest all that the mapped tables depend on: the shop's file, the bytes of its files, and this code."""
-    folder = paths.raw_dir()
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}. Set RAW_DIR to the folder of the shop's files.")
+    folder = _raw_dir()
     parts = [shop.digest(), contract_digest(), duckdb.__version__]
     for table, files in shop.files.items():
         parts += [f"{table} {path.name} {digest_of(path)}" for path in find_files(folder, table, files)]
