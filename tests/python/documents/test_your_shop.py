@@ -26,6 +26,7 @@ def test_every_block_to_paste_works(tmp_path: Path) -> None:
     for block in BLOCKS:
         run = subprocess.run(
             ["bash", "-euc", ". .venv/bin/activate\n" + block],
+            check=False,
             cwd=tmp_path,
             env=environment,
             capture_output=True,

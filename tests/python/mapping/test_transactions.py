@@ -6,63 +6,14 @@ import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import lookalikes
 import pandas as pd
 import pytest
+from own_shop import THREE_COLUMNS, Shop
 
 from pipeline.base.errors import InputError
 from pipeline.landing.load import load
-
-THREE_COLUMNS = "preset: transactions\nfrom: {file}\ncolumns: {{customer: customer, date: date, amount: amount}}\n"
-
-
-class Shop:
-    """A raw folder, its shop.yml and what lands of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.raw = folder / "raw"
-        self.raw.mkdir()
-        self.landing = folder / "warehouse" / "landing"
-
-    def write(self, name: str, text: str | bytes, says: str = "") -> None:
-        self.raw.joinpath(name).write_bytes(text if isinstance(text, bytes) else text.encode())
-        self.says(says or THREE_COLUMNS.format(file=name))
-
-    def says(self, text: str) -> None:
-        self.raw.joinpath("shop.yml").write_text(text)
-
-    def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
-        with duckdb.connect() as connection:
-            return connection.execute(
-                f"SELECT {columns} FROM '{self.landing / table}/*.parquet' ORDER BY ALL"
-            ).fetchall()
-
-    def sum(self, table: str, column: str) -> Decimal:
-        return Decimal(self.rows(table, f"sum({column})")[0][0] or 0)
-
-    def bought(self) -> list[tuple[str, str, str]]:
-        """List what landed as the shop would say it: person, day, value."""
-        with duckdb.connect() as connection:
-            return connection.execute(
-                f"""SELECT customer_unique_id, order_purchase_timestamp::VARCHAR, payment_value::VARCHAR
-                FROM '{self.landing}/orders/*.parquet' JOIN '{self.landing}/customers/*.parquet' USING (customer_id)
-                JOIN '{self.landing}/order_payments/*.parquet' USING (order_id) ORDER BY 1, 2, 3"""
-            ).fetchall()
-
-    def quarantined(self) -> list[tuple[Any, ...]]:
-        return self.rows("quarantine", "source_file, line, problem, reason")
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    empty = Shop(tmp_path)
-    monkeypatch.setenv("RAW_DIR", str(empty.raw))
-    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
-    monkeypatch.delenv("SHOP_FILE", raising=False)
-    return empty
 
 
 @pytest.fixture(scope="module")
@@ -74,30 +25,30 @@ def cents(values: pd.Series[float]) -> Decimal:
     return Decimal(int((values * 100).round().sum())) / 100
 
 
-def test_a_wholesalers_year_adds_up_to_the_cent(shop: Shop, lines: pd.DataFrame) -> None:
-    lookalikes.write_wholesaler(shop.raw, lines)
+def test_a_wholesalers_year_adds_up_to_the_cent(own_shop: Shop, lines: pd.DataFrame) -> None:
+    lookalikes.write_wholesaler(own_shop.raw, lines)
     books = load()
     value = lines.Quantity * lines.UnitPrice
-    landed = shop.sum("order_payments", "payment_value")
+    landed = own_shop.sum("order_payments", "payment_value")
     unmatched = sum(
         Decimal(reason.split(" of which ")[-1].removeprefix("a return of ").split()[0])
-        for *_, reason in shop.quarantined()
+        for *_, reason in own_shop.quarantined()
     )
     assert landed - unmatched == cents(value)
-    assert shop.sum("order_items", "price + freight_value") == landed
-    assert landed + shop.sum("order_payments", "returned_value") == cents(value[value > 0])
+    assert own_shop.sum("order_items", "price + freight_value") == landed
+    assert landed + own_shop.sum("order_payments", "returned_value") == cents(value[value > 0])
     assert all(table.balance() for table in books.values())
     # every invoice that is none of a cancellation is an order, and only those
-    assert len(shop.rows("orders", "order_id")) == lines.InvoiceNo[~lines.InvoiceNo.str.startswith("C")].nunique()
+    assert len(own_shop.rows("orders", "order_id")) == lines.InvoiceNo[~lines.InvoiceNo.str.startswith("C")].nunique()
     # fees are no products, and their money is in what the order cost
-    assert {"POST", "M", "DOT"}.isdisjoint(product for (product,) in shop.rows("products", "product_id"))
+    assert {"POST", "M", "DOT"}.isdisjoint(product for (product,) in own_shop.rows("products", "product_id"))
 
 
-def test_each_persons_money_is_net_of_what_they_gave_back(shop: Shop, lines: pd.DataFrame) -> None:
-    lookalikes.write_wholesaler(shop.raw, lines)
+def test_each_persons_money_is_net_of_what_they_gave_back(own_shop: Shop, lines: pd.DataFrame) -> None:
+    lookalikes.write_wholesaler(own_shop.raw, lines)
     load()
     found: dict[str, Decimal] = {}
-    for person, _, value in shop.bought():
+    for person, _, value in own_shop.bought():
         found[person] = found.get(person, Decimal(0)) + Decimal(value)
     nobody = lines.CustomerID == ""
     known = lines[~nobody].assign(value=lines.Quantity * lines.UnitPrice)
@@ -108,11 +59,11 @@ def test_each_persons_money_is_net_of_what_they_gave_back(shop: Shop, lines: pd.
     }
     # a quarter of the orders is nobody's, and in the shop's totals
     orders = lines[~lines.InvoiceNo.str.startswith("C")].groupby("InvoiceNo").CustomerID.first()
-    assert sum(person is None for person, *_ in shop.bought()) == (orders == "").sum() > 50
+    assert sum(person is None for person, *_ in own_shop.bought()) == (orders == "").sum() > 50
 
 
-def test_a_return_goes_to_the_latest_purchase_of_that_product(shop: Shop) -> None:
-    shop.write(
+def test_a_return_goes_to_the_latest_purchase_of_that_product(own_shop: Shop) -> None:
+    own_shop.write(
         "t.csv",
         "who,when,what,worth\n"
         "a,2024-01-01,tea,10\na,2024-02-01,tea,10\na,2024-03-01,jam,10\na,2024-04-01,tea,-4\na,2024-05-01,tea,10\n"
@@ -120,18 +71,18 @@ def test_a_return_goes_to_the_latest_purchase_of_that_product(shop: Shop) -> Non
         "preset: transactions\nfrom: t.csv\ncolumns: {customer: who, date: when, product: what, amount: worth}\n",
     )
     load()
-    assert [value for person, _, value in shop.bought() if person == "a"] == ["10.00", "6.00", "10.00", "10.00"]
+    assert [value for person, _, value in own_shop.bought() if person == "a"] == ["10.00", "6.00", "10.00", "10.00"]
     # what came back before anything was bought takes nothing off
-    assert [value for person, _, value in shop.bought() if person == "b"] == ["10.00"]
-    assert shop.quarantined() == [
+    assert [value for person, _, value in own_shop.bought() if person == "b"] == ["10.00"]
+    assert own_shop.quarantined() == [
         ("t.csv", 7, "a return without its purchase", "a return of 3.00 finds no earlier purchase to be taken off")
     ]
 
 
-def test_three_columns_are_enough(shop: Shop) -> None:
-    shop.write("t.csv", "customer,date,amount\n7,2024-01-31,5.5\n7,2024-02-01 10:00:00,4\nb,2024-01-31,1\n")
+def test_three_columns_are_enough(own_shop: Shop) -> None:
+    own_shop.write("t.csv", "customer,date,amount\n7,2024-01-31,5.5\n7,2024-02-01 10:00:00,4\nb,2024-01-31,1\n")
     load()
-    assert shop.bought() == [
+    assert own_shop.bought() == [
         ("7", "2024-01-31 00:00:00", "5.50"),
         ("7", "2024-02-01 10:00:00", "4.00"),
         ("b", "2024-01-31 00:00:00", "1.00"),
@@ -194,59 +145,59 @@ DIALECTS: dict[str, tuple[str, bytes | Callable[[Path], None]]] = {
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_dialect_says_the_same(shop: Shop, dialect: str) -> None:
+def test_every_dialect_says_the_same(own_shop: Shop, dialect: str) -> None:
     name, content = DIALECTS[dialect]
     if callable(content):
-        content(shop.raw / name)
-        shop.says(THREE_COLUMNS.format(file=name))
+        content(own_shop.raw / name)
+        own_shop.says(THREE_COLUMNS.format(file=name))
     else:
-        shop.write(name, content)
+        own_shop.write(name, content)
     load()
-    assert shop.bought() == [
+    assert own_shop.bought() == [
         ("Zoë", "2024-01-31 00:00:00", "1234.50"),
         ("Zoë", "2024-02-01 00:00:00", "2.25"),
         ("Åsa", "2024-02-13 00:00:00", "3.00"),
     ]
 
 
-def test_columns_under_one_another_without_names(shop: Shop) -> None:
-    shop.write(
+def test_columns_under_one_another_without_names(own_shop: Shop) -> None:
+    own_shop.write(
         "sales.txt",
         " 00001 19970101  1   11.77\n 00002 19970112  1   12.00\n 00002 19970112  5   77.00\n",
         "preset: transactions\nfrom: sales.txt\nheader: [id, day, units, paid]\n"
         "columns: {customer: id, date: day, quantity: units, amount: paid}\n",
     )
     load()
-    assert shop.bought() == [("00001", "1997-01-01 00:00:00", "11.77"), ("00002", "1997-01-12 00:00:00", "89.00")]
+    assert own_shop.bought() == [("00001", "1997-01-01 00:00:00", "11.77"), ("00002", "1997-01-12 00:00:00", "89.00")]
 
 
-def test_headers_that_are_spelt_in_two_ways_are_one_column(shop: Shop) -> None:
-    shop.raw.joinpath("sales_2023.csv").write_text("Invoice,Customer ID,Date,Price\n1,7.0,2023-01-01,5\n")
-    shop.write(
+def test_headers_that_are_spelt_in_two_ways_are_one_column(own_shop: Shop) -> None:
+    own_shop.raw.joinpath("sales_2023.csv").write_text("Invoice,Customer ID,Date,Price\n1,7.0,2023-01-01,5\n")
+    own_shop.write(
         "sales_2024.csv",
         "InvoiceNo,CustomerID,Date,UnitPrice\n2,7,2024-01-01,6\n",
         "preset: transactions\nfrom: sales_*.csv\n"
         "columns: {customer: customer_id, order: [Invoice, InvoiceNo], date: Date, amount: [Price, UnitPrice]}\n",
     )
     load()
-    assert shop.bought() == [("7", "2023-01-01 00:00:00", "5.00"), ("7", "2024-01-01 00:00:00", "6.00")]
+    assert own_shop.bought() == [("7", "2023-01-01 00:00:00", "5.00"), ("7", "2024-01-01 00:00:00", "6.00")]
 
 
-def test_an_address_does_not_become_a_persons_number(shop: Shop) -> None:
-    shop.write(
+def test_an_address_does_not_become_a_persons_number(own_shop: Shop) -> None:
+    own_shop.write(
         "t.csv",
         "mail,date,amount\nAnn@Shop.example,2024-01-01,5\nann@shop.example,2024-01-02,6\n,2024-01-03,7\n",
         "preset: transactions\nfrom: t.csv\ncolumns: {email: mail, date: date, amount: amount}\n",
     )
     load()
-    people = {person for person, *_ in shop.bought()}
+    people = {person for person, *_ in own_shop.bought()}
     assert len(people) == 2
     assert not any("@" in person for person in people if person)
 
 
-def test_a_row_that_cannot_be_read_is_named_by_the_shops_own_file_and_line(shop: Shop) -> None:
+def test_a_row_that_cannot_be_read_is_named_by_the_shops_own_file_and_line(own_shop: Shop) -> None:
     good = "".join(f"p{n},2024-03-{n:02d},2.50\n" for n in range(1, 29))
-    shop.write(
+    own_shop.write(
         "t.csv",
         "customer,date,amount\n"
         + good
@@ -254,7 +205,7 @@ def test_a_row_that_cannot_be_read_is_named_by_the_shops_own_file_and_line(shop:
         "Total,,73.00\ncustomer,date,amount\n",
     )
     books = load()
-    assert shop.quarantined() == [
+    assert own_shop.quarantined() == [
         ("t.csv", 30, "a cell cannot be read", "date: cannot read 2024-02-30"),
         ("t.csv", 31, "a cell cannot be read", "amount: cannot read two"),
         ("t.csv", 32, "the line is broken", "4 cells where the line of column names has 3"),
@@ -284,31 +235,33 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_can_be_read_in_two_ways_is_refused_with_the_choice(shop: Shop, case: str) -> None:
+def test_what_can_be_read_in_two_ways_is_refused_with_the_choice(own_shop: Shop, case: str) -> None:
     text, told = REFUSED[case]
-    shop.write("t.csv", text)
+    own_shop.write("t.csv", text)
     with pytest.raises(InputError) as refusal:
         load()
     assert told in str(refusal.value)
 
 
-def test_what_is_declared_is_read_so(shop: Shop) -> None:
+def test_what_is_declared_is_read_so(own_shop: Shop) -> None:
     says = THREE_COLUMNS.format(file="t.csv")
-    shop.write("t.csv", "customer;date;amount\n0071;01/02/2024;1,234\nЖ;03/04/2024;5\n".encode("cp1251"))
-    shop.says(says + "dates: mm/dd/yyyy\nmoney: {decimal: point}\nencoding: cp1251\nwidth: {customer: as written}\n")
+    own_shop.write("t.csv", "customer;date;amount\n0071;01/02/2024;1,234\nЖ;03/04/2024;5\n".encode("cp1251"))
+    own_shop.says(
+        says + "dates: mm/dd/yyyy\nmoney: {decimal: point}\nencoding: cp1251\nwidth: {customer: as written}\n"
+    )
     load()
-    assert shop.bought() == [("0071", "2024-01-02 00:00:00", "1234.00"), ("Ж", "2024-03-04 00:00:00", "5.00")]
+    assert own_shop.bought() == [("0071", "2024-01-02 00:00:00", "1234.00"), ("Ж", "2024-03-04 00:00:00", "5.00")]
 
 
-def test_statuses_that_nobody_mapped_are_named_with_their_counts(shop: Shop) -> None:
+def test_statuses_that_nobody_mapped_are_named_with_their_counts(own_shop: Shop) -> None:
     rows = "".join(f"a,2024-01-{n:02d},5,{'Completed' if n < 20 else 'on-hold'}\n" for n in range(1, 29))
     says = "preset: transactions\nfrom: t.csv\ncolumns: {customer: c, date: d, amount: v, status: s}\n"
-    shop.write("t.csv", "c,d,v,s\n" + rows, says)
+    own_shop.write("t.csv", "c,d,v,s\n" + rows, says)
     with pytest.raises(InputError, match=r"completed \(19 lines\), on-hold \(9 lines\)"):
         load()
-    shop.says(says + "statuses: {completed: delivered, on-hold: created}\n")
+    own_shop.says(says + "statuses: {completed: delivered, on-hold: created}\n")
     load()
-    assert {status for (status,) in shop.rows("orders", "DISTINCT order_status")} == {"delivered", "created"}
+    assert {status for (status,) in own_shop.rows("orders", "DISTINCT order_status")} == {"delivered", "created"}
 
 
 @pytest.mark.parametrize(
@@ -322,19 +275,19 @@ def test_statuses_that_nobody_mapped_are_named_with_their_counts(shop: Shop) -> 
         ("preset: amazon", "must be one of transactions"),
     ],
 )
-def test_a_mistake_in_the_shops_file_is_named(shop: Shop, says: str, told: str) -> None:
-    shop.write("t.csv", "customer,date,amount\na,2024-01-01,5\n", says)
+def test_a_mistake_in_the_shops_file_is_named(own_shop: Shop, says: str, told: str) -> None:
+    own_shop.write("t.csv", "customer,date,amount\na,2024-01-01,5\n", says)
     with pytest.raises(InputError, match=told):
         load()
 
 
-def test_unchanged_files_are_not_mapped_again(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    shop.write("t.csv", "customer,date,amount\na,2024-01-01,5\n")
+def test_unchanged_files_are_not_mapped_again(own_shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    own_shop.write("t.csv", "customer,date,amount\na,2024-01-01,5\n")
     load()
     capsys.readouterr()
     load()
     assert "map shop.yml" not in capsys.readouterr().err
-    shop.write("t.csv", "customer,date,amount\na,2024-01-01,5\na,2024-01-02,6\n")
+    own_shop.write("t.csv", "customer,date,amount\na,2024-01-01,5\na,2024-01-02,6\n")
     load()
     assert "map shop.yml" in capsys.readouterr().err
-    assert len(shop.bought()) == 2
+    assert len(own_shop.bought()) == 2
