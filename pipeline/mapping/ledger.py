@@ -459,36 +459,26 @@ class Ledger:
                 first(status ORDER BY _n) FILTER (status IS NOT NULL) AS status, {first}
             FROM ledger_lines WHERE amount >= 0 GROUP BY order_id"""
         )
-        less = [
-            f"coalesce({column}, 0)"
-            for word, column in (("tax", "tax"), ("shipping", "shipping"), ("refunds", "refunded"))
-            if word in shop.net_of and column in has
-        ]
-        more = [
-            f"coalesce({column}, 0)"
-            for word, column in (("tax", "tax"), ("shipping", "shipping"))
-            if word not in shop.net_of and column in has
-        ]
+        beside = [column for column in ("tax", "shipping") if column in has]
+        counted = [column for column in beside if column not in shop.net_of]
         if "total" in has:
-            # lines that were returned are off the total too
-            paid = " - ".join(["coalesce(total, bought) - (bought - kept)", *less])
+            left_out = "".join(f" - coalesce({column}, 0)" for column in beside if column not in counted)
+            gross = f"coalesce(total, bought){left_out}"
         else:
-            refunds = ["coalesce(refunded, 0)"] if "refunded" in has and "refunds" in shop.net_of else []
-            paid = " - ".join([" + ".join(["kept", *more]), *refunds])
-        shipping = "coalesce(shipping, 0)" if "shipping" in has and "shipping" not in shop.net_of else "0"
-        default = "delivered"
+            gross = " + ".join(["bought", *(f"coalesce({column}, 0)" for column in counted)])
+        # lines that came back, and what was given back without saying for which line
+        back = "bought - kept"
+        if "refunded" in has and "refunds" in shop.net_of:
+            back += " + abs(coalesce(refunded, 0))"
+        shipping = "coalesce(shipping, 0)" if "shipping" in counted else "0"
         self._connection.execute(
             f"""CREATE TABLE ledger_totals AS
-            WITH paid AS (SELECT *, {paid} AS paid FROM ledger_orders)
-            SELECT * EXCLUDE (status), greatest(paid, 0) AS value,
-                least(greatest(paid, 0), {shipping} + coalesce(fees, 0)) AS freight,
-                greatest(0, {"coalesce(total, bought)" if "total" in has else "bought"}
-                    - greatest(paid, 0){
-                "".join(f" - {one}" for one in less if "refunded" not in one) if "total" in has else ""
-            }) AS returned,
+            WITH paid AS (SELECT *, {gross} AS gross, greatest({gross} - ({back}), 0) AS value FROM ledger_orders)
+            SELECT * EXCLUDE (status), greatest(gross - value, 0) AS returned,
+                greatest(0, least(value, {shipping} + coalesce(fees, 0))) AS freight,
                 -- what brought no money in the end is no purchase
-                CASE WHEN paid <= 0 AND coalesce(status, '{default}') NOT IN ('unavailable') THEN 'canceled'
-                    ELSE coalesce(status, '{default}') END AS status
+                CASE WHEN value > 0 OR status = 'unavailable' THEN coalesce(status, 'delivered') ELSE 'canceled' END
+                    AS status
             FROM paid"""
         )
         # What an order brought in all is shared out over its lines as they stand; the last takes the odd cents.
@@ -502,7 +492,8 @@ class Ledger:
                 WHERE lines.amount >= 0 AND lines.is_product
                 WINDOW one_by_one AS (PARTITION BY order_id ORDER BY lines._n ROWS UNBOUNDED PRECEDING))
             SELECT _n, _file, _line, order_id, number, product, quantity, amount, left_amount,
-                CASE WHEN of_all = 0 OR of_all = goods THEN left_amount
+                CASE WHEN of_all = goods THEN left_amount
+                    WHEN of_all = 0 THEN CASE WHEN number = 1 THEN goods ELSE 0 END
                     ELSE (so_far::HUGEINT * goods // of_all - (so_far - left_amount)::HUGEINT * goods // of_all)::BIGINT
                 END AS price,
                 CASE WHEN number = 1 THEN freight ELSE 0 END AS freight
@@ -557,10 +548,15 @@ class Ledger:
                 {"state" if "state" in has else "NULL::VARCHAR"} AS customer_state,
                 {"country" if "country" in has else "NULL::VARCHAR"} AS customer_country, {place}, {fine}
                 FROM ledger_totals ORDER BY _n""",
-            "order_payments": f"""SELECT order_id, '1' AS payment_sequential,
-                coalesce({"payment" if "payment" in has else "NULL"}, 'not_defined') AS payment_type,
-                {money.format("value")} AS payment_value, {money.format("returned")} AS returned_value, {place}, {fine}
-                FROM ledger_totals ORDER BY _n""",
+            "order_payments": f"""SELECT * EXCLUDE (_n) FROM (
+                SELECT order_id, '1' AS payment_sequential,
+                    coalesce({"payment" if "payment" in has else "NULL"}, 'not_defined') AS payment_type,
+                    {money.format("(value + returned)")} AS payment_value, {place}, {fine}, _n FROM ledger_totals
+                UNION ALL
+                SELECT order_id, '2' AS payment_sequential, 'refund' AS payment_type,
+                    '-' || {money.format("returned")} AS payment_value, {place}, {fine}, _n
+                FROM ledger_totals WHERE returned > 0)
+                ORDER BY _n, payment_sequential""",
         }
         product = ", product AS product_id" if "product" in has else ""
         units = (
