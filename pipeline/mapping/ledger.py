@@ -358,8 +358,9 @@ class Ledger:
         order = f"coalesce({order}, CASE WHEN {person} IS NULL THEN {alone} ELSE {made} END)"
         optional = {name: name_of(name) if name in has else "NULL" for name in FIELDS}
         self._connection.execute(
-            f"""CREATE TABLE ledger_all AS
-            SELECT _n, _file, _line, {order} AS order_id, {person} AS person, date AS bought_at,
+            f"""CREATE TABLE ledger_lines AS
+            SELECT *, amount AS left_amount FROM (SELECT _n, _file, _line, {order} AS order_id, {person} AS person,
+                date AS bought_at,
                 {"product" if "product" in has else "NULL::VARCHAR"} AS product, {is_product} AS is_product,
                 coalesce(round(({amount}) * 100)::BIGINT, 0) AS amount,
                 {optional["quantity"]}::DECIMAL(18,4) AS quantity,
@@ -367,26 +368,25 @@ class Ledger:
                 {"test" if "test" in has else "false"} AS is_test,
                 {", ".join(f"{optional[name]}::VARCHAR AS {name}" for name in _KEPT_TEXTS)},
                 {", ".join(f"round({optional[name]} * 100)::BIGINT AS {name}" for name in _KEPT_AMOUNTS)}
-            FROM ledger_typed AS typed WHERE _n NOT IN (SELECT _n FROM ledger_faults)"""
+            FROM ledger_typed AS typed WHERE _n NOT IN (SELECT _n FROM ledger_faults))"""
         )
         for why, test in (
             ("test orders", "is_test"),
             (f"statuses that are mapped to `{LEFT_OUT}`", f"status = {literal(LEFT_OUT)}"),
         ):
-            found = scalar(self._connection, f"SELECT count(*) FROM ledger_all WHERE coalesce({test}, false)")
+            found = scalar(self._connection, f"SELECT count(*) FROM ledger_lines WHERE coalesce({test}, false)")
             if found:
                 self._outcome.left_out[why] = found
-                self._connection.execute(f"DELETE FROM ledger_all WHERE coalesce({test}, false)")
+                self._connection.execute(f"DELETE FROM ledger_lines WHERE coalesce({test}, false)")
         shared, orders = self._connection.execute(
             """SELECT count(*) FILTER (people > 1), count(*) FROM (
-                SELECT count(DISTINCT person) AS people FROM ledger_all WHERE amount >= 0 GROUP BY order_id)"""
+                SELECT count(DISTINCT person) AS people FROM ledger_lines WHERE amount >= 0 GROUP BY order_id)"""
         ).fetchall()[0]
         if shared:
             self._outcome.notes.append(
                 f"{shared:,} of {orders:,} order numbers name more than one customer; the first is taken. If numbers "
                 "begin again in each store or on each day, say `order` as an expression, such as store || '-' || no"
             )
-        self._connection.execute("CREATE TABLE ledger_lines AS SELECT *, amount AS left_amount FROM ledger_all")
 
     def _net(self) -> None:
         """Take returns off purchases: what is left of each line is in ``left_amount``."""
