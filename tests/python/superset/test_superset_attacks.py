@@ -368,6 +368,23 @@ def test_health_is_bad_when_the_warehouse_cannot_be_read(server: Server) -> None
     assert is_healthy(server)
 
 
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "stakeholders.duckdb", "build.json"])
+def test_health_is_bad_when_what_is_published_is_damaged(server: Server, name: str) -> None:
+    assert is_healthy(server)
+    file = (server.warehouse / "current").resolve() / name
+    kept, mode = file.read_bytes(), file.stat().st_mode
+    middle = len(kept) // 2
+    damaged = kept[:middle] + bytes(letter ^ 0x5A for letter in kept[middle : middle + 2]) + kept[middle + 2 :]
+    try:
+        file.chmod(0o644)
+        file.write_bytes(damaged)
+        assert not is_healthy(server)
+    finally:
+        file.write_bytes(kept)
+        file.chmod(mode)
+    assert is_healthy(server)
+
+
 @pytest.mark.long
 def test_forty_endless_queries_of_one_do_not_stop_the_others(server: Server) -> None:
     analyst, database = server.person("Analyst"), server.database()
