@@ -236,7 +236,7 @@ def checks(table: RawTable, absent: Collection[str] = ()) -> list[Check]:
             found.append(Check(MISSING, is_nothing(column), sentence))
     for column in columns:
         if column.form == "id":
-            condition = f"strlen({cell(column)}) BETWEEN 5 AND 24 AND regexp_full_match({cell(column)}, '{ROUNDED_ID}')"
+            condition = f"strlen({cell(column)}) BETWEEN 4 AND 24 AND regexp_full_match({cell(column)}, '{ROUNDED_ID}')"
             cure = " is a number that a spreadsheet has rounded; export the column as text"
             found.append(Check(DESTROYED, condition, _saying(column, cure)))
     found += [_unreadable(column) for column in columns if column.kind != TEXT]

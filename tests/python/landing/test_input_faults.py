@@ -139,6 +139,7 @@ ROW_FAULTS: dict[str, tuple[str, Change, int, str]] = {
         1,
         "1.23E+10 is a number that a spreadsheet has rounded",
     ),
+    "seller that a program rounded": ("sellers", add("sellers", "1E+5,01001,a,SP"), 1, "rounded"),
     "seller that a spreadsheet rounded": ("sellers", add("sellers", "7E+11,01001,a,SP"), 1, "rounded"),
     "the line of column names again": (
         "sellers",
