@@ -1,3 +1,8 @@
+{# How many of the rows that tell are true: NULL, not zero, where none tells. #}
+{% macro count_true(condition) -%}
+    sum(case when {{ condition }} then 1 when not {{ condition }} then 0 end)
+{%- endmacro %}
+
 {# Number of the logarithmic price bin, five per decade. Rounded first, so that 10.00 is never just below its own bound. #}
 {% macro price_bin(price) -%}
     cast(floor({{ rounded('log10(cast(' ~ price ~ ' as double)) * 5', 6) }}) as integer)
