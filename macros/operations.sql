@@ -1,6 +1,8 @@
-{# How many of the rows that tell are true: NULL, not zero, where none tells. #}
-{% macro count_true(condition) -%}
-    sum(case when {{ condition }} then 1 when not {{ condition }} then 0 end)
+{# Late among deliveries: NULL, not zero, where deliveries were seen and none of them had a promised day. #}
+{% macro late_orders() -%}
+    case
+        when count(is_late) > 0 or count(delivery_days) = 0 then sum(case when is_late then 1 else 0 end)
+    end
 {%- endmacro %}
 
 {# Number of the logarithmic price bin, five per decade. Rounded first, so that 10.00 is never just below its own bound. #}

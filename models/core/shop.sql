@@ -94,8 +94,8 @@ location_parts as (
 
     select
         count(latitude) as points,
-        {{ ratio('sum(latitude)', 'count(latitude)', 2) }} as middle_latitude,
-        {{ ratio('sum(longitude)', 'count(longitude)', 2) }} as middle_longitude
+        {{ ratio('sum(latitude)', 'count(latitude)', 0) }} as middle_latitude,
+        {{ ratio('sum(longitude)', 'count(longitude)', 0) }} as middle_longitude
     from locations
 
 ),

@@ -19,7 +19,7 @@ deliveries as (
         sum(delivery_days) as delivery_days_sum,
         sum(delay_days) as delay_days_sum,
         count(is_late) as promised_orders,
-        {{ count_true('is_late') }} as late_orders,
+        {{ late_orders() }} as late_orders,
         sum(case when is_late then delay_days when not is_late then 0 end) as late_days_sum,
         count(review_score) as reviewed_orders,
         sum(review_score) as review_score_sum

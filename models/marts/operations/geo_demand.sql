@@ -33,7 +33,7 @@ demand as (
         sum(payment_value) as revenue,
         count(delivery_days) as delivered_orders,
         sum(delivery_days) as delivery_days_sum,
-        {{ count_true('is_late') }} as late_orders
+        {{ late_orders() }} as late_orders
     from orders
     where is_valid_order and customer_zip_code_prefix is not null
     group by 1
@@ -68,7 +68,7 @@ both_sides as (
         coalesce(supply.sellers, 0) as sellers,
         coalesce(demand.delivered_orders, 0) as delivered_orders,
         coalesce(demand.delivery_days_sum, 0) as delivery_days_sum,
-        demand.late_orders
+        case when demand.zip_code_prefix is null then 0 else demand.late_orders end as late_orders
     from demand
     full outer join supply on demand.zip_code_prefix = supply.zip_code_prefix
     left join locations on coalesce(demand.zip_code_prefix, supply.zip_code_prefix) = locations.zip_code_prefix

@@ -17,7 +17,7 @@ scores as (
         review_score,
         customer_state,
         count(*) as reviews,
-        {{ count_true('is_late') }} as late_orders,
+        {{ late_orders() }} as late_orders,
         count(delivery_days) as delivered_orders,
         sum(delivery_days) as delivery_days_sum
     from orders

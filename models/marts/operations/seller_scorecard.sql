@@ -56,7 +56,7 @@ performance as (
         count(delivery_days) as delivered_orders,
         count(is_late) as promised_orders,
         sum(delivery_days) as delivery_days_sum,
-        {{ count_true('is_late') }} as late_orders,
+        {{ late_orders() }} as late_orders,
         count(review_score) as reviewed_orders,
         coalesce(sum(review_score), 0) as score_sum
     from single_seller_orders

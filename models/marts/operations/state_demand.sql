@@ -32,7 +32,7 @@ demand as (
         count(delivery_days) as delivered_orders,
         count(is_late) as promised_orders,
         sum(delivery_days) as delivery_days_sum,
-        {{ count_true('is_late') }} as late_orders
+        {{ late_orders() }} as late_orders
     from orders
     where is_valid_order
     group by 1
@@ -109,7 +109,7 @@ final as (
         cast(coalesce(demand.delivered_orders, 0) as bigint) as delivered_orders,
         {{ ratio('demand.delivery_days_sum', 'demand.delivered_orders') }} as mean_delivery_days,
         cast(coalesce(demand.promised_orders, 0) as bigint) as promised_orders,
-        cast(demand.late_orders as bigint) as late_orders,
+        cast(case when demand.state is null then 0 else demand.late_orders end as bigint) as late_orders,
         {{ ratio('demand.late_orders', 'demand.promised_orders') }} as late_share
     from all_states
     left join states on all_states.state = states.state
