@@ -154,6 +154,11 @@
                 'handled_by': 'Kept as a type of its own.',
             },
             {
+                'name': 'money given back',
+                'condition': 'payment_value < 0',
+                'handled_by': 'Taken off what its order was paid; refunded_value tells how much.',
+            },
+            {
                 'name': 'zero instalments',
                 'condition': 'installments = 0',
                 'handled_by': 'Kept as written.',

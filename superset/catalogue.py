@@ -11,7 +11,7 @@ import warehouse
 
 SHOP = "marts.shop"
 # What changes from build to build says nothing about what to draw.
-COUNTED = "orders"
+COUNTED = ("orders", "refunded")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Fits the dashboards to the shop: its currency, its country, and the parts that its raw tables hold.
 
-The assets are written for a shop that has everything, in reais. What a chart needs is in ``assets/needs.yaml``; what the
-shop has is the one row of the mart ``shop``.
+The assets are written for a shop that has everything, in reais. What a chart needs is in ``assets/needs.yaml``; what
+the shop has is the one row of the mart ``shop``.
 """
 
 from __future__ import annotations

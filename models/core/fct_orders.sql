@@ -46,6 +46,7 @@ order_payments as (
         order_id,
         count(*) as payment_count,
         sum(payment_value) as payment_value,
+        -sum(case when payment_value < 0 then payment_value else 0 end) as refunded_value,
         max(installments) as max_installments,
         {{ first_by('payment_type', ['-payment_value', 'payment_number', 'payment_type']) }} as payment_type
     from payments
@@ -112,6 +113,7 @@ joined as (
             when payment_rows.payment_rows = 0 then order_items.item_value + order_items.freight_value
             else order_payments.payment_value
         end as payment_value,
+        order_payments.refunded_value,
         order_payments.payment_count,
         order_payments.payment_type,
         order_payments.max_installments,
@@ -171,6 +173,7 @@ final as (
         cast(coalesce(freight_value, 0) as decimal(18, 2)) as freight_value,
         cast(coalesce(item_value, 0) + coalesce(freight_value, 0) as decimal(18, 2)) as order_value,
         cast(coalesce(payment_value, 0) as decimal(18, 2)) as payment_value,
+        cast(coalesce(refunded_value, 0) as decimal(18, 2)) as refunded_value,
         cast(coalesce(payment_count, 0) as integer) as payment_count,
         payment_type,
         max_installments,

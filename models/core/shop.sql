@@ -52,6 +52,8 @@ order_parts as (
         count(is_late) as promises,
         count(distinct extract(hour from purchased_at)) as hours,
         coalesce(sum(abs(payment_value)), 0) as money,
+        coalesce(sum(case when is_valid_order then payment_value end), 0) as paid,
+        coalesce(sum(case when is_valid_order then refunded_value end), 0) as refunded,
         coalesce(sum(case when customer_state <> 'unknown' then 1 else 0 end), 0) as placed_orders,
         coalesce(
             sum(case when customer_region not in ('unknown', 'not grouped') then 1 else 0 end), 0
@@ -111,6 +113,8 @@ final as (
         cast(countries.country_name as string) as country_name,
         cast(order_parts.orders as bigint) as orders,
         cast(order_parts.orders_without_person as bigint) as orders_without_person,
+        cast(order_parts.refunded as decimal(18, 2)) as refunded_value,
+        {{ ratio('order_parts.refunded', 'order_parts.paid + order_parts.refunded') }} as refunded_share,
         cast(order_parts.money > 0 as boolean) as has_money,
         cast(payment_parts.payments > 0 as boolean) as has_payments,
         cast(payment_parts.typed_payments > 0 as boolean) as has_payment_types,
