@@ -70,7 +70,8 @@ def check_settings(settings: Mapping[str, Any], rules: Mapping[str, Mapping[str,
     rules : mapping of str to mapping
         What each may be: ``is`` (number, whole number, whole numbers, word, words, day,
         time zone, switch, code, code or null), ``from`` and ``to``, both
-        allowed, ``of_seed`` for the seed whose first column holds the codes and ``such_as`` for one of them, ``above`` for an open lower end, ``of`` for the words that are known, ``count``; ``at_most`` names the
+        allowed, ``above`` for an open lower end, ``of`` for the words that are known, ``of_seed`` for the seed whose
+        first column holds the codes and ``such_as`` for one of them, ``count``; ``at_most`` names the
         setting that it may not exceed, ``sum_to_one_with`` those that share one with it.
 
     Raises
@@ -102,8 +103,11 @@ def _fault(value: Any, rule: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 
         return None if is_right else "a name such as America/Sao_Paulo or Europe/London, or null"
     if kind in ("code", "code or null"):
         is_right = value in _codes_of(rule["of_seed"]) or (value is None and kind == "code or null")
-        return None if is_right else f"a code of seeds/{rule['of_seed']}.csv, such as {rule['such_as']}" + (
-            ", or null" if kind == "code or null" else ""
+        return (
+            None
+            if is_right
+            else f"a code of seeds/{rule['of_seed']}.csv, such as {rule['such_as']}"
+            + (", or null" if kind == "code or null" else "")
         )
     if kind == "switch":
         return None if isinstance(value, bool) else "true or false"
