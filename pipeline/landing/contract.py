@@ -59,6 +59,8 @@ class Column:
         Whether a file may lack it; None: when its cells may be empty.
     where_absent : str or None
         What its cells are in a file that lacks it.
+    is_extra : bool
+        Whether most shops' exports lack it, so that nothing is said where it is absent.
     form : Form
         How its text is written: an ``id``, a ``zip_prefix``, a ``state``, a ``place`` that models give its
         usual spelling, ``free_text`` that is left as it is; or a date that is a ``promise`` and may lie far ahead.
@@ -77,6 +79,7 @@ class Column:
     is_required: bool = False
     may_be_absent: bool | None = None
     where_absent: str | None = None
+    is_extra: bool = False
     form: Form = ""
     minimum: float | None = None
     maximum: float | None = None

@@ -169,8 +169,9 @@ class Landing:
         for source in sources:
             if source.outcome.quarantined_rows:
                 connection.execute(
-                    f"""INSERT INTO quarantine SELECT {literal(table.name)}, {literal(source.piece.name)}, *
-                    FROM {parquet(rejected_file(source.stem))}"""
+                    f"""INSERT INTO quarantine
+                    SELECT {literal(table.name)}, coalesce(source_file, {literal(source.piece.name)}),
+                        * EXCLUDE (source_file) FROM {parquet(rejected_file(source.stem))}"""
                 )
         wins = {rank: source.outcome.accepted_rows for rank, source in enumerate(sources)}
         losses: dict[int, int] = {}
@@ -440,9 +441,9 @@ class Landing:
             for rank, numbers in wanted.items()
         }
         values: list[tuple[object, ...]] = [
-            (table.name, sources[rank].piece.name, line, key, problem, reason, raw)
+            (table.name, file or sources[rank].piece.name, line, key, problem, reason, raw)
             for rank, number, key, problem, reason in rows
-            for line, raw in [places[rank].get(number, (None, None))]
+            for line, raw, file in [places[rank].get(number, (None, None, None))]
         ]
         kinds = (pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
         arrays = [pa.array([value[position] for value in values], kind) for position, kind in enumerate(kinds)]
@@ -538,6 +539,9 @@ class Landing:
         quarantined = dict(
             self._connection.execute("SELECT source_file, count(*) FROM quarantine GROUP BY source_file").fetchall()
         )
+        if len(sources) == 1:
+            # mapped rows come from several files, and are one here
+            quarantined = {sources[0].piece.name: sum(quarantined.values())}
         for folder in REPORTS:
             (self._folder / folder).mkdir(exist_ok=True)
         copy(

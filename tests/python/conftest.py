@@ -33,8 +33,8 @@ DEMO_ORDERS = 20_000
 
 os.environ[WITHOUT_UNIT_TESTS] = "unit_test"
 
-# one running API for all tests that do not publish
-pytest_plugins = ("api_server",)
+# one running API for all tests that do not publish, and a shop of one's own for those of the mapping
+pytest_plugins = ("api_server", "own_shop")
 
 # Files that share what is expensive and lives in one process: servers, and numbers recomputed from the real files.
 LANES = {
