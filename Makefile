@@ -108,7 +108,7 @@ lint: .venv/.installed ## who may read whom (rooms and models), ruff, mypy and s
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api tests/python
 	@.venv/bin/mypy superset/*.py
-	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
+	@.venv/bin/sqlfluff lint --disable-progress-bar --processes 2 models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
 	@cd requirements && for name in uv pipeline checks superset spark bench airflow; do \

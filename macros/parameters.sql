@@ -12,6 +12,10 @@
             'Time zone into which stamps that name another are converted; without it stamps are as the clock of the shop showed them.'},
         {'name': 'merge_person_spellings', 'unit': 'switch', 'description':
             'Ids of people that differ only in being written in capitals or in small letters are one person.'},
+        {'name': 'shop_currency', 'unit': 'ISO 4217', 'description':
+            'Currency of every amount.'},
+        {'name': 'shop_country', 'unit': 'ISO 3166-1', 'description':
+            'Country that states and places are read in.'},
         {'name': 'unusual_build', 'unit': 'mode', 'description':
             'What happens when a build is unlike the last five of the same raw folder: warn, stop or off.'},
         {'name': 'unusual_max_loss', 'unit': 'share', 'description':

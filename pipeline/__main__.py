@@ -84,6 +84,12 @@ def _status(_: argparse.Namespace) -> None:
         raise PipelineError(fault)
 
 
+def _propose(_: argparse.Namespace) -> None:
+    from pipeline.propose import propose
+
+    print("\n".join(propose()))
+
+
 def _backup(options: argparse.Namespace) -> None:
     from pipeline.backup import backup
 
@@ -172,6 +178,7 @@ STEPS = {
         is_recorded=False,
     ),
     "restore": Step("put a backup back into empty folders", _restore, ("--from",), is_recorded=False),
+    "propose": Step("settings that the published data suggest", _propose, is_recorded=False),
     "status": Step("what is published, since when, and what went wrong last", _status, is_recorded=False),
 }
 

@@ -123,6 +123,12 @@ def _score(store: Store, options: argparse.Namespace) -> None:
         chosen = choice.model if choice and run.outcome.judged else "no model"
         this.result = f"{len(run.outcome.judged)} cut-offs, {chosen} chosen"
     if options.evaluate_only:
+        if not run.outcome.judged:
+            raise NoFeaturesError(
+                f"There is nothing to judge a forecast of {horizon} days by: no window of that length has closed "
+                f"before {frame.as_of_date} with an earlier one to learn from. The first order is "
+                f"{frame.history_days.get(frame.as_of_date, 0):,} days old; try a shorter --horizon."
+            )
         print(model_card.figures(run.outcome))
         return
     with step("scoring: fit") as this:

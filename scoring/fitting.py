@@ -11,7 +11,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from scoring.calibration import Calibration, calibrate
-from scoring.features import NAMES, FeatureTable, Flags, Floats, concatenate
+from scoring.features import NAMES, FeatureTable, Flags, Floats, concatenate, constant
 from scoring.models import btyd
 from scoring.models.additive import AdditiveScore
 from scoring.models.boosting import Boosting
@@ -200,7 +200,7 @@ def _fit_models(
         lambda: Logistic(("recency_days", "order_count"), inverse_penalty=1.0).fit(table, outcome, weight),
     )
     # In less than two years of windows a month is a window in disguise.
-    untold = () if int(np.ptp(training.window)) >= SEASONS_FROM_DAYS else SEASON_FEATURES
+    untold = set(() if int(np.ptp(training.window)) >= SEASONS_FROM_DAYS else SEASON_FEATURES) | constant(table)
     linear = [name for name in LINEAR_FEATURES if name not in untold]
     add(LOGISTIC, lambda: Logistic(linear).fit(table, outcome, weight))
     boosting = Boosting([name for name in NAMES if name not in untold], random_state)

@@ -20,6 +20,7 @@ import settings
 import yaml
 from catalogue import Table
 from charts import AssetError, Dataset, Metric
+from shop import Shop
 
 NAMESPACE = uuid.UUID("5f0c5c1e-52f5-5d0b-9a0d-0f6e7c4a5100")
 VERSION = "1.0.0"
@@ -449,7 +450,8 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
         Folder of the descriptions.
     """
     datasets = load_datasets(catalogue, assets)
-    dashboards = load_dashboards(assets)
+    shop = Shop.read(catalogue, assets)
+    dashboards = [one for one in load_dashboards(assets) if shop.page(one, datasets)]
     used = {chart["dataset"] for dashboard in dashboards for chart in dashboard.charts.values()}
     filters = [one for dashboard in dashboards for one in dashboard.spec.get("filters", [])]
     used |= {one["dataset"] for one in filters if "dataset" in one}
@@ -478,4 +480,5 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
     for path, content in contents.items():
         if "uuid" in content:
             uuids[path.split("/")[0]].add(content["uuid"])
-    return Bundle({path: _dump(content) for path, content in contents.items()}, dashboards, uuids)
+    files = {path: _dump(shop.in_its_currency(content)) for path, content in contents.items()}
+    return Bundle(files, dashboards, uuids)

@@ -6,9 +6,14 @@ texts as they stand in the file, ``cells`` the same without what tools add to th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import csv
+import functools
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipeline.base import paths
 from pipeline.base.sql import literal, name_of
 from pipeline.landing.contract import DEGREE, KINDS, MONEY, STAMP, TEXT, WHOLE, Column, RawTable
 
@@ -53,6 +58,7 @@ NUMBERS = {
 }
 ROUNDED_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]+"
 BLANKS = r"[\s\p{Z}\x{feff}\x{200b}]+"
+STATES_FILE = Path("seeds/brazilian_states.csv")
 LONGEST_QUOTED = 60  # characters of a cell that a reason shows
 
 
@@ -160,8 +166,26 @@ def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
         clean = (
             f"CASE WHEN strlen({text}) = 2 AND {text} = upper({text}) AND {text} <> 'NA' THEN {text} ELSE {clean} END"
         )
-        return clean.format(f"regexp_replace(upper({text}), '^BR-', '')")
+        return clean.format(_state(text))
     return clean.format(text)
+
+
+@functools.cache
+def state_codes() -> Mapping[str, str]:
+    """Read the states: name in capitals without accents to the two letters that all tables have."""
+    with (paths.PROJECT / STATES_FILE).open(encoding="utf-8", newline="") as file:
+        return {_plain(row["state_name"]): row["state"] for row in csv.DictReader(file)}
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFD", text.upper()) if not unicodedata.combining(letter))
+
+
+def _state(text: str) -> str:
+    """Write the SQL of a state's two letters, from small ones, its ISO code, or its name with or without accents."""
+    plain = f"strip_accents(upper(regexp_replace({text}, '{BLANKS}', ' ', 'g')))"
+    named = " ".join(f"WHEN {literal(name)} THEN {literal(code)}" for name, code in state_codes().items())
+    return f"CASE {plain} {named} ELSE regexp_replace(upper({text}), '^BR-', '') END"
 
 
 def _zip_prefix(text: str) -> str:
@@ -226,7 +250,7 @@ def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = F
             found.append(Check(MISSING, is_nothing(column), sentence))
     for column in columns:
         if column.form == "id":
-            condition = f"strlen({cell(column)}) BETWEEN 5 AND 24 AND regexp_full_match({cell(column)}, '{ROUNDED_ID}')"
+            condition = f"strlen({cell(column)}) BETWEEN 4 AND 24 AND regexp_full_match({cell(column)}, '{ROUNDED_ID}')"
             cure = " is a number that a spreadsheet has rounded; export the column as text"
             found.append(Check(DESTROYED, condition, _saying(column, cure)))
     found += [_unreadable(column) for column in columns if column.kind != TEXT]

@@ -23,6 +23,8 @@ import yaml
 from pipeline.base import paths
 from pipeline.base.errors import PipelineError
 
+# An order is worth what was paid for it, or what its items cost: one of the two must be there.
+AMOUNTS = ("order_payments", "order_items")
 CONTRACT_FILE = Path("models/staging/_olist__sources.yml")
 TEXT, WHOLE, MONEY, STAMP, DEGREE = "VARCHAR", "INTEGER", "DECIMAL(12,2)", "TIMESTAMP", "DOUBLE"
 

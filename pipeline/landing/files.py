@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.base.console import say
 from pipeline.base.errors import InputError
 from pipeline.base.paths import is_utf8
-from pipeline.landing.contract import RawTable, raw_tables
+from pipeline.landing.contract import AMOUNTS, RawTable, raw_tables
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -103,6 +103,12 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
         raise InputError(
             f"{source} lacks {', '.join(required)} (each as {', '.join(ENDINGS)}). "
             f"Found there: {', '.join(present) or 'nothing'}."
+        )
+    if not any(found[name] for name in AMOUNTS):
+        either = " nor ".join(raw_tables()[name].stem for name in AMOUNTS)
+        raise InputError(
+            f"{source} holds neither {either}, so no order has an amount. Put one of them there. "
+            f"Found there: {', '.join(present)}."
         )
     if not quiet:
         for table in missing:

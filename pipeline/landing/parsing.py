@@ -95,7 +95,8 @@ def card_file(stem: Path) -> Path:
 
 def recipe(zone: str | None) -> str:
     """Digest all that the reading of a file depends on besides its bytes: a short name for it."""
-    return hashlib.sha256(f"{PARSER_VERSION} {duckdb.__version__} {contract_digest()} {zone}".encode()).hexdigest()[:8]
+    depends_on = (PARSER_VERSION, duckdb.__version__, contract_digest(), sorted(cells.state_codes().items()), zone)
+    return hashlib.sha256(repr(depends_on).encode()).hexdigest()[:8]
 
 
 def is_numbered(table: RawTable, *, skips: bool) -> bool:
