@@ -263,7 +263,7 @@ class _Reading:
 
     def lacks(self) -> list[str]:
         """Say which columns are not there, and what is taken for them."""
-        taken = {name: self.table.fields[name].where_absent for name in self.table.fields if name in self.absent}
+        taken = {name: self.table.fields[name].where_absent for name in self.table.published if name in self.absent}
         return [
             f"{name}: {'it stays empty' if text is None else f'taken to be {text}'}" for name, text in taken.items()
         ]
