@@ -60,7 +60,7 @@ class Column:
     where_absent : str or None
         What its cells are in a file that lacks it.
     is_extra : bool
-        Whether the published Olist files have no such column: a file lacks it without a word.
+        Whether most shops' exports lack it, so that nothing is said where it is absent.
     form : Form
         How its text is written: an ``id``, a ``zip_prefix``, a ``state``, a ``place`` that models give its
         usual spelling, ``free_text`` that is left as it is; or a date that is a ``promise`` and may lie far ahead.

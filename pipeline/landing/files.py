@@ -26,16 +26,22 @@ class Piece:
         Where it is.
     name : str
         Its path inside RAW_DIR, as messages and the quarantine give it.
+    is_mapped : bool
+        Whether its rows come from the shop's own files, of which ``name`` tells; each row knows its file and line.
+    keeps_zips : bool
+        Whether its zip codes are taken as they are written: they are those of a country without five digits.
     """
 
     table: RawTable
     path: Path
     name: str
+    is_mapped: bool = False
+    keeps_zips: bool = False
 
     @property
     def is_parquet(self) -> bool:
         """Whether the name says Parquet."""
-        return self.name.lower().endswith(".parquet")
+        return self.path.name.lower().endswith(".parquet")
 
     def state(self) -> str:
         """Identify the file's state without reading it: place, size and time of change."""

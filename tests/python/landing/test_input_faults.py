@@ -137,6 +137,7 @@ ROW_FAULTS: dict[str, tuple[str, Change, int, str]] = {
         1,
         "1.23E+10 is a number that a spreadsheet has rounded",
     ),
+    "seller that a program rounded": ("sellers", add("sellers", "1E+5,01001,a,SP"), 1, "rounded"),
     "seller that a spreadsheet rounded": ("sellers", add("sellers", "7E+11,01001,a,SP"), 1, "rounded"),
     "the line of column names again": (
         "sellers",
@@ -382,6 +383,9 @@ HARMLESS: dict[str, tuple[str, Change]] = {
     ),
     "zip prefixes kept by a formula": ("sellers", rewrite("sellers", lambda data: zips(data, b'"=""{}"""'))),
     "states in small letters": ("customers", rewrite("customers", lambda data: data.replace(b",SP\n", b",sp \n"))),
+    "states by their names": rows_of("customers", ",SP\n", ",São Paulo\n"),
+    "states by their names in capitals without accents": rows_of("sellers", ",SP\n", ",SAO  PAULO \n"),
+    "states by their names with accents put together": rows_of("geolocation", ",SP\n", ",sa\u0303o paulo\n"),
     "states by their ISO code": ("sellers", rewrite("sellers", lambda data: data.replace(b",SP\n", b",BR-SP\n"))),
     "stamps with a T": ("orders", rewrite("orders", lambda data: data.replace(b" 12:00:00", b"T12:00:00"))),
     "stamps by a clock of twelve hours": rows_of("orders", " 12:00:00,", " 12:00:00 PM,"),
@@ -596,6 +600,28 @@ def test_parquet_stamps_are_read_alike_on_every_machine(
     assert "WARNING: olist_orders_dataset.parquet: 12 rows have stamps that name a time zone" in capsys.readouterr().err
     load("{shop_time_zone: America/Sao_Paulo}")
     assert str(shop.rows("orders")[0][3]) == "2024-01-10 09:00:00"
+
+
+@pytest.mark.parametrize("day", ["2026-03-01", "2022-11-30", "2027-11-30"])
+def test_a_date_that_stands_alone_and_may_be_meant_is_said(
+    shop: InputFolder, capsys: pytest.CaptureFixture[str], day: str
+) -> None:
+    swap("orders", "2024-05-10 12:00:00", f"{day} 12:00:00")(shop)
+    shop.load()
+    assert shop.quarantine() == [] and len(shop.rows("orders")) == 12
+    where = "before all others (2024-01-10)" if day < "2024" else "after all others (2024-12-10)"
+    said = [line for line in capsys.readouterr().err.splitlines() if "more than a year" in line]
+    assert len(said) == 1
+    assert f"orders: 1 row has order_purchase_timestamp {day}, more than a year {where}" in said[0]
+
+
+def test_a_pause_of_a_year_with_many_orders_on_both_sides_is_no_slip(
+    shop: InputFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for month in range(7, 13):
+        swap("orders", f"2024-{month:02}-10 12:00:00", f"2026-{month:02}-10 12:00:00")(shop)
+    shop.load()
+    assert "more than a year" not in capsys.readouterr().err
 
 
 def test_a_file_that_replaces_another_wholly_is_named(shop: InputFolder, capsys: pytest.CaptureFixture[str]) -> None:
