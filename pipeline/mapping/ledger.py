@@ -548,15 +548,14 @@ class Ledger:
                 {"state" if "state" in has else "NULL::VARCHAR"} AS customer_state,
                 {"country" if "country" in has else "NULL::VARCHAR"} AS customer_country, {place}, {fine}
                 FROM ledger_totals ORDER BY _n""",
-            "order_payments": f"""SELECT * EXCLUDE (_n) FROM (
-                SELECT order_id, '1' AS payment_sequential,
-                    coalesce({"payment" if "payment" in has else "NULL"}, 'not_defined') AS payment_type,
-                    {money.format("(value + returned)")} AS payment_value, {place}, {fine}, _n FROM ledger_totals
-                UNION ALL
-                SELECT order_id, '2' AS payment_sequential, 'refund' AS payment_type,
-                    '-' || {money.format("returned")} AS payment_value, {place}, {fine}, _n
-                FROM ledger_totals WHERE returned > 0)
-                ORDER BY _n, payment_sequential""",
+            # what was paid, and what was given back of it
+            "order_payments": f"""SELECT order_id, part.number AS payment_sequential,
+                coalesce({"payment" if "payment" in has else "NULL"}, 'not_defined') AS payment_type,
+                part.sign || {money.format("part.value")} AS payment_value, {place}, {fine}
+                FROM (SELECT *, unnest([
+                    {{number: '1', sign: '', value: value + returned}},
+                    {{number: '2', sign: '-', value: returned}}]) AS part FROM ledger_totals)
+                WHERE part.number = '1' OR part.value > 0 ORDER BY _n, part.number""",
         }
         product = ", product AS product_id" if "product" in has else ""
         units = (
