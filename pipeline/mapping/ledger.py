@@ -489,7 +489,8 @@ class Ledger:
                     sum(lines.left_amount) OVER (PARTITION BY order_id) AS of_all,
                     sum(lines.left_amount) OVER one_by_one AS so_far, row_number() OVER one_by_one AS number
                 FROM ledger_lines AS lines JOIN ledger_totals AS totals USING (order_id)
-                WHERE lines.amount >= 0 AND lines.is_product
+                -- a line that came back whole is none any more
+                WHERE lines.amount >= 0 AND lines.is_product AND (lines.left_amount > 0 OR lines.amount = 0)
                 WINDOW one_by_one AS (PARTITION BY order_id ORDER BY lines._n ROWS UNBOUNDED PRECEDING))
             SELECT _n, _file, _line, order_id, number, product, quantity, amount, left_amount,
                 CASE WHEN of_all = goods THEN left_amount
@@ -559,8 +560,9 @@ class Ledger:
         }
         product = ", product AS product_id" if "product" in has else ""
         units = (
-            """, CASE WHEN left_amount = amount THEN round(abs(quantity))
-            WHEN amount > 0 THEN round(abs(quantity) * left_amount / amount) END::INTEGER::VARCHAR AS quantity"""
+            # what is sold by weight is a unit at least
+            """, greatest(1, round(abs(quantity)
+                * CASE WHEN amount > 0 THEN left_amount / amount ELSE 1 END))::INTEGER::VARCHAR AS quantity"""
             if "quantity" in has
             else ""
         )
