@@ -86,6 +86,8 @@
             'Fewest scored orders of a seller to have a mean score of its own.'},
         {'name': 'hypothesis_longest_delivery_weeks', 'unit': 'weeks', 'description':
             'Deliveries of so many weeks and more are one group.'},
+        {'name': 'campaign_days_before', 'unit': 'days', 'description':
+            'How long before a campaign money counts as paid before; it takes noise out of revenue per person.'},
     ]) }}
 {%- endmacro %}
 

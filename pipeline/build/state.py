@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.base import paths
+from pipeline.base import campaigns, paths
 from pipeline.base.files import read_record, write_record, write_whole
 from pipeline.base.settings import project_vars
 from pipeline.landing.files import find_pieces
@@ -127,6 +127,7 @@ def inputs_digest(variables: str | None, with_scores: bool) -> str:
     for pieces in find_pieces(paths.raw_dir()).values():
         for piece in pieces:
             digest.update(f"{piece.name}={piece.state()}\n".encode())
+    digest.update("\n".join(campaigns.states()).encode())
     return digest.hexdigest()
 
 
