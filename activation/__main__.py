@@ -56,7 +56,7 @@ def _launch(options: argparse.Namespace) -> None:
     )
     uplift = f"{plan.smallest_uplift:+.0%} or more" if plan.smallest_uplift is not None else "nothing"
     print(f"{launch_id}: {plan.treated:,} treated, {plan.control:,} held out; can show {uplift}")
-    print(f"next: python -m activation export {options.name} --format csv; the result comes with the build of its last day")
+    print(f"next: python -m activation export {options.name} --format csv")
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -195,7 +195,9 @@ def _mapping(content: Any, where: str, known: set[str]) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{where}: expected {', '.join(sorted(known))}, each with a value.")
     if unknown := {str(key) for key in content} - known:
-        raise InputError(f"{where}: {', '.join(sorted(unknown))} means nothing here. Known: {', '.join(sorted(known))}.")
+        raise InputError(
+            f"{where}: {', '.join(sorted(unknown))} means nothing here. Known: {', '.join(sorted(known))}."
+        )
     return content
 
 
@@ -216,7 +218,7 @@ def _number(
     default: float | None = None,
     is_whole: bool = False,
 ) -> float:
-    value = said.get(key, default)
+    value: Any = said.get(key, default)
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
     if not is_number or (is_whole and value != int(value)):
         kind = "a whole number" if is_whole else "a number"

@@ -48,7 +48,9 @@ def check_condition(connection: duckdb.DuckDBPyConnection, condition: str, colum
     ------
     InputError
     """
-    row = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT 1 FROM {TABLE} WHERE (\n{condition}\n)"]).fetchone()
+    row = connection.execute(
+        "SELECT json_serialize_sql(?)", [f"SELECT 1 FROM {TABLE} WHERE (\n{condition}\n)"]
+    ).fetchone()
     parsed = json.loads(row[0]) if row else {"error": True}
     if parsed.get("error"):
         raise InputError(f"{where}: who is no SQL condition: {parsed.get('error_message', 'it cannot be parsed')}")
@@ -69,7 +71,7 @@ def check_condition(connection: duckdb.DuckDBPyConnection, condition: str, colum
         kind = expression["class"]
         if kind not in _ALLOWED:
             raise InputError(
-                f"{where}: who holds a {kind.lower().replace('_', ' ')}; it must be one condition on the columns of {TABLE}."
+                f"{where}: who holds a {kind.lower()}; it must be one condition on the columns of {TABLE}."
             )
         if kind == "COLUMN_REF":
             _check_column(expression["column_names"][-1], columns, f"{where}: who")

@@ -124,7 +124,9 @@ def _places(file: str, header: list[str]) -> dict[str, int]:
     needed = [PERSON, EMAIL, PHONE, *CONSENTS.values()]
     if missing := [name for name in needed if name not in header]:
         hint = " Without a word of consent nobody is written to." if set(missing) & set(CONSENTS.values()) else ""
-        raise InputError(f"{file} has no column {', '.join(missing)}.{hint} It needs {', '.join(needed)}, and may have {UPDATED}.")
+        raise InputError(
+            f"{file} has no column {', '.join(missing)}.{hint} It needs {', '.join(needed)}, and may have {UPDATED}."
+        )
     if repeated := {name for name in header if header.count(name) > 1}:
         raise InputError(f"{file} has the column {', '.join(sorted(repeated))} twice.")
     return {name: header.index(name) for name in [*needed, UPDATED] if name in header}
@@ -163,14 +165,17 @@ def _read_rows(reader: object, width: int, places: dict[str, int], contacts: Con
             contact = _settled(before, contact)
         contacts.people[person] = contact
     if uneven:
-        contacts.notes.append(f"{file}: {len(uneven):,} rows without a person or of another width left out ({_lines(uneven)})")
+        contacts.notes.append(
+            f"{file}: {len(uneven):,} rows without a person or of another width left out ({_lines(uneven)})"
+        )
     if unclear:
         contacts.notes.append(
             f"{file}: {len(unclear):,} words of consent are neither yes nor no and count as no ({_lines(unclear)})"
         )
     if repeated:
         contacts.notes.append(
-            f"{file}: {repeated:,} people have more than one row; the later {UPDATED} counts, and of equals what both allow"
+            f"{file}: {repeated:,} rows are of people who have one already; the later {UPDATED} counts, "
+            "and of equals what both agree to"
         )
 
 

@@ -54,7 +54,9 @@ def export(declared: Declared, name: str, format_name: str, folder: Path | None 
             )
         contacts = read_contacts(merges_spellings=bool(project_vars()["merge_person_spellings"]))
         if contacts is None:
-            raise InputError(f"{paths.raw_dir().name} has no contacts.csv: nobody's consent is known, and no list is written.")
+            raise InputError(
+                f"{paths.raw_dir().name} has no contacts.csv: nobody's consent is known, and no list is written."
+            )
         for note in contacts.notes:
             say(f"  {note}")
         treated = [
@@ -65,8 +67,8 @@ def export(declared: Declared, name: str, format_name: str, folder: Path | None 
         text, written = write_list(format_name, _reached(treated, channel, contacts, declared.settings.phone_country))
         if len(written) < max(wanted.fewest, 1):
             raise InputError(
-                f"{launch_id}: {len(written)} people can be in a list for {format_name}, which takes {wanted.fewest} at "
-                "least. No list is written."
+                f"{launch_id}: {len(written)} people can be in a list for {format_name}, which takes {wanted.fewest} "
+                "at least. No list is written."
             )
         at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         record = f"{launch_id}-{format_name}-{at:%Y%m%dT%H%M%S%f}"
@@ -117,7 +119,9 @@ def _launch_file(name: str) -> Path:
     of_audience = [file for file in listed if file.stem.rpartition("-")[0] == name]
     if not exact and not of_audience:
         known = ", ".join(file.stem for file in listed) or "none yet"
-        raise InputError(f"There is no launch of {name} (launches: {known}). `python -m activation launch {name}` makes one.")
+        raise InputError(
+            f"There is no launch of {name} (launches: {known}). `python -m activation launch {name}` makes one."
+        )
     return (exact or of_audience)[-1]
 
 

@@ -86,8 +86,7 @@ def clean_phone(written: str, country: str) -> str:
         import phonenumbers
     except ImportError as error:
         raise PipelineError(
-            "Phone numbers need the package phonenumbers, which is not in this environment: run `make warehouse`, which "
-            "installs what requirements/pipeline.txt lists."
+            "Phone numbers need the package phonenumbers, which this environment lacks: `make warehouse` installs it."
         ) from error
     try:
         number = phonenumbers.parse(written, country)

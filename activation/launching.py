@@ -122,7 +122,7 @@ def assign(
         for number in rest:
             members[strata[number] or ""].append(number)
         for stratum, of in members.items():
-            # the fraction of a person that is left over falls to either arm by a draw of its own: no stratum is favoured
+            # the fraction of a person that is left over falls to either arm by a draw of its own
             quota = math.floor(len(of) * audience.control_share + draw(salt, f"stratum {stratum}"))
             held_out += sorted(of, key=lambda number: draws[number])[:quota]
     for number in held_out:
@@ -145,9 +145,9 @@ def _global_control(settings: Settings, *, redraws: bool) -> tuple[float, str]:
         raise InputError(f"{file} is damaged or was changed by hand. Put it back from a backup.")
     if known is not None and known != wanted and not redraws:
         raise InputError(
-            f"The global control of this programme has share {known['share']:g} and salt {known['salt']}, and the file of "
-            f"audiences says {wanted['share']:g} and {wanted['salt']}: that would move people into and out of it. Put it "
-            "back, or launch with --redraw-global-control to start a new one."
+            f"The global control of this programme has share {known['share']:g} and salt {known['salt']}, and the file "
+            f"of audiences says {wanted['share']:g} and {wanted['salt']}: that would move people into and out of it. "
+            "Put it back, or launch with --redraw-global-control to start a new one."
         )
     if known != wanted:
         write_record(file, wanted)

@@ -91,9 +91,9 @@ class Today:
             first = str(error).strip().splitlines()[0]
             raise InputError(f"{where}: who cannot be computed: {first}") from error
         counted = self.connection.execute("SELECT reason, count(*) FROM matching GROUP BY 1").fetchall()
-        left_out = {name: 0 for name in tests}
+        left_out = dict.fromkeys(tests, 0)
         left_out |= {name: count for name, count in counted if name is not None}
-        people = self.connection.execute(
+        people = self.connection.sql(
             f"""SELECT customer_id, stratum, churn_probability, churn_horizon_days
             FROM matching WHERE reason IS NULL ORDER BY place LIMIT {audience.size}"""
         ).to_arrow_table()
@@ -111,7 +111,9 @@ class Today:
         day = literal(self.as_of)
         tests = {}
         if self.contacts is not None:
-            tests["no_consent"] = f"{person} NOT IN (SELECT person FROM agreed WHERE channel = {literal(audience.channel)})"
+            tests["no_consent"] = (
+                f"{person} NOT IN (SELECT person FROM agreed WHERE channel = {literal(audience.channel)})"
+            )
         rules = audience.leave_out
         if rules.in_another_campaign:
             tests["in_campaign"] = f"{person} IN (SELECT person FROM members WHERE ends_on > {day})"
@@ -180,9 +182,11 @@ def open_today() -> Iterator[Today]:
         ).fetchone()
         if row is None:
             raise InputError("The published warehouse has no build_info: run `make warehouse`.")
-        notes = contacts.notes if contacts is not None else [
-            f"no contacts.csv in {paths.raw_dir().name}: nobody's consent is known, so nothing can be exported"
-        ]
+        notes = (
+            contacts.notes
+            if contacts is not None
+            else [f"no contacts.csv in {paths.raw_dir().name}: nobody's consent is known, so nothing can be exported"]
+        )
         yield Today(connection, row[0], contacts, columns, float(row[2]), int(row[1]), notes)
 
 

@@ -105,8 +105,12 @@ def told(selection: Selection, plan: Plan, reasons: dict[str, str]) -> list[str]
     lines += [f"  left out              {count:>12,}  {reasons[name]}" for name, count in selection.left_out.items()]
     remaining = selection.matching - sum(selection.left_out.values())
     if remaining > selection.people.num_rows:
-        lines.append(f"  over the size         {remaining - selection.people.num_rows:>12,}  the last by {audience.sort}")
-    lines.append(f"  in the test           {plan.people:>12,}  about {plan.treated:,} treated, {plan.control:,} control")
+        lines.append(
+            f"  over the size         {remaining - selection.people.num_rows:>12,}  the last by {audience.sort}"
+        )
+    lines.append(
+        f"  in the test           {plan.people:>12,}  about {plan.treated:,} treated, {plan.control:,} control"
+    )
     if plan.expected_rate is None:
         return [*lines, "  expected to come back: unknown, nobody is scored (make score)"]
     lines.append(f"  expected to come back {plan.expected_rate:>12.2%}  within {audience.days} days, without a message")

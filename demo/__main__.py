@@ -23,12 +23,27 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", type=Path, default=paths.PROJECT / paths.DEMO_DEFAULT, help="folder, replaced as a whole"
     )
     parser.add_argument("--if-absent", action="store_true", help="do nothing when RAW_DIR, or the folder, holds files")
+    parser.add_argument(
+        "--contacts", action="store_true", help="write contacts.csv for the shop in --out, nothing else"
+    )
+    parser.add_argument("--further-days", type=int, choices=(90, 180), help="continue the shop in --out, nothing else")
+    parser.add_argument(
+        "--effect", type=float, default=0.0, help="what a campaign does to its treated, with --further-days"
+    )
     options = parser.parse_args(arguments)
     return exit_code_of(lambda: _generate(options))
 
 
 def _generate(options: argparse.Namespace) -> None:
     if options.if_absent and paths.has_raw_files():
+        return
+    if options.contacts or options.further_days:
+        from demo.further import write_contacts, write_further_days
+
+        if options.contacts:
+            write_contacts(options.out, options.seed)
+        if options.further_days:
+            write_further_days(options.out, options.further_days, options.effect, options.seed)
         return
     from demo.shop import generate
 

@@ -24,6 +24,8 @@ class Compared:
     ----------
     launch_id, measure
         Which.
+    verdict
+        Of :func:`hypotheses.experiments.judge`.
     treated_value, control_value
         Share that returned, or revenue per person, of everyone who was drawn: whether written to or not.
     difference, ratio
@@ -34,12 +36,11 @@ class Compared:
         Of the sample ratio check.
     detectable_difference
         What a comparison of this size shows four times in five, given the control's own share.
-    verdict
-        Of :func:`hypotheses.experiments.judge`.
     """
 
     launch_id: str
     measure: str
+    verdict: str
     treated_value: float | None
     control_value: float | None
     difference: float | None
@@ -51,7 +52,6 @@ class Compared:
     p_value: float | None
     split_p_value: float | None
     detectable_difference: float | None
-    verdict: str
 
 
 def compare(launches: Sequence[Mapping[str, Any]], sums: Sequence[Mapping[str, Any]]) -> list[Compared]:
@@ -70,7 +70,7 @@ def compare(launches: Sequence[Mapping[str, Any]], sums: Sequence[Mapping[str, A
         Two per launch, return rate and revenue, in the order of the ids.
     """
     arms = {(row["launch_id"], row["arm"]): row for row in sums}
-    compared = []
+    compared: list[Compared] = []
     for launch in sorted(launches, key=lambda row: str(row["launch_id"])):
         name = launch["launch_id"]
         treated, control = arms.get((name, TREATED)), arms.get((name, CONTROL))
@@ -120,12 +120,9 @@ def _row(
     further: tuple[Any, Any, Any],
     verdict: Any,
 ) -> Compared:
-    figures = [
-        *values,
-        *(part for estimate in estimates for part in (estimate.value, estimate.low, estimate.high)),
-        *further,
-    ]
-    return Compared(*key, *(_or_none(figure) for figure in figures), str(verdict))
+    estimated = [part for estimate in estimates for part in (estimate.value, estimate.low, estimate.high)]
+    rest: list[Any] = [_or_none(figure) for figure in (*values, *estimated, *further)]
+    return Compared(key[0], key[1], str(verdict), *rest)
 
 
 def _or_none(figure: Any) -> float | None:

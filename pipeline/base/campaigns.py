@@ -20,7 +20,7 @@ from pipeline.base.files import write_whole
 TREATED, CONTROL, GLOBAL_CONTROL = "treated", "control", "global_control"
 ARMS = (TREATED, CONTROL, GLOBAL_CONTROL)
 
-# One row per person of a launch. What the whole launch has in common stands in each of its rows: Parquet writes it once.
+# One row per person of a launch. What all of it has in common stands in each of its rows: Parquet writes it once.
 LAUNCH = pa.schema(
     [
         pa.field("launch_id", pa.string(), nullable=False),
@@ -133,7 +133,9 @@ def read(file: Path) -> pa.Table:
         raise InputError(f"{file} is not a file of {file.parent.name} that this program wrote. Move it elsewhere.")
     rows = rows.cast(schema)
     if seal is None or seal.decode() != _digest(rows):
-        raise InputError(f"{file} was changed since it was written: its arms are no longer those that were drawn. {cure}")
+        raise InputError(
+            f"{file} was changed since it was written: its arms are no longer those that were drawn. {cure}"
+        )
     return rows
 
 

@@ -138,7 +138,7 @@ def current_link() -> Path:
 
 
 def campaigns_dir() -> Path:
-    """Folder of launches and exports (``CAMPAIGNS_DIR``), beside the warehouse: no build writes or removes anything there."""
+    """Folder of launches and exports (``CAMPAIGNS_DIR``), beside the warehouse: no build changes it."""
     named = os.environ.get("CAMPAIGNS_DIR")
     return openable(Path(named).expanduser().resolve()) if named else openable(warehouse_dir().parent / "campaigns")
 

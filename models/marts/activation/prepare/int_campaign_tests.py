@@ -1,7 +1,7 @@
 """One row per finished launch and measure: treated against control, from the sums that SQL prepared.
 
-The mart `campaign_results` puts the campaign beside it. This step is apart from it because dbt enforces contracts on SQL
-models only. Neither pandas nor Arrow takes part: loading them would take longer than the comparisons.
+The mart `campaign_results` puts the campaign beside it. This step is apart from it because dbt enforces contracts on
+SQL models only. Neither pandas nor Arrow takes part: loading them would take longer than the comparisons.
 """
 
 from typing import Any
