@@ -21,6 +21,7 @@ FLOW = (
     "marts/operations",
     "marts/insights",
     "marts/churn",
+    "marts/activation",
     "quality",
 )
 REF = re.compile(r"""ref\(\s*['"](\w+)['"]""")

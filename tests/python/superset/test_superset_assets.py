@@ -23,6 +23,7 @@ STAKEHOLDERS = {
     "Customer segments",
     "Cohorts and lifetime value",
     "Churn",
+    "Campaigns",
     "Geography",
     "Delivery and reviews",
     "Products, sellers and payments",
@@ -103,7 +104,7 @@ def test_charts_ask_only_for_what_their_dataset_has(files: dict[str, Any]) -> No
             assert query["extras"]["where"] == query["extras"]["having"] == "", chart["slice_name"]
 
 
-def test_stakeholders_see_the_eight_dashboards_over_tables_without_people_or_orders(files: dict[str, Any]) -> None:
+def test_stakeholders_see_the_nine_dashboards_over_tables_without_people_or_orders(files: dict[str, Any]) -> None:
     open_to = {}
     for path in ASSETS.glob("*/dashboard.yaml"):
         spec = yaml.safe_load(path.read_text())
