@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from scoring.calibration import Calibration, calibrate
+from scoring.calibration import Calibration, Window, calibrate, drawn_to_recent
 from scoring.features import NAMES, FeatureTable, Flags, Floats, concatenate
 from scoring.models import btyd
 from scoring.models.additive import AdditiveScore
-from scoring.models.boosting import Boosting
+from scoring.models.boosting import Boosting, Stopping
 from scoring.models.logistic import Logistic
 from scoring.value import purchase_history
 
@@ -60,15 +60,14 @@ SHIPPABLE = (BASE_RATE, RECENCY_ONLY, RECENCY_FREQUENCY, LOGISTIC, BOOSTED_ADDIT
 REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
 
 SEASON_FEATURES = ("last_order_weekday", "last_order_month")
-SEASONS_FROM_DAYS = 640  # two years of 90-day windows, first to last cut-off
+SEASONS_FROM_DAYS = 640  # two years of windows, first to last cut-off
 
 MIN_RARE = 20  # fewer of the rare class to learn from: no model, only the base rate
 FREE_ROWS = 50_000  # training rows up to which nothing is left out
 MAX_COMMON = 200_000  # and never more of them than this
 KEPT_PER_RARE = 20  # beyond it, rows of the common class kept per row of the rare one
 BTYD_CUSTOMERS = 20_000  # histories that the buy-till-you-die likelihoods are fitted to
-CALIBRATION_BUCKETS = 333  # of 1,000, when people rather than cut-offs are set aside for calibration
-STOPPING_BUCKETS = 200  # of 1,000, customers that decide when boosting stops
+ASIDE_BUCKETS = 250  # of 1,000, people who calibrate the models and decide when boosting stops
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,8 @@ class Snapshot:
         Outcome: NaN when there is no later order.
     bucket : array of int, shape (n,)
         0 to 999, drawn from the customer's id: the same person has the same one at every cut-off.
+    person : array of int, shape (n,)
+        Who it is: the same number at every cut-off.
     window : array of int, shape (n,)
         The cut-off, as a day number.
     orders, revenue : array, shape (n,)
@@ -91,6 +92,7 @@ class Snapshot:
     features: FeatureTable
     days_to_next_order: Floats
     bucket: npt.NDArray[np.int64]
+    person: npt.NDArray[np.int64]
     window: npt.NDArray[np.int64]
     orders: Floats
     revenue: Floats
@@ -106,13 +108,14 @@ class Snapshot:
             self.features.take(rows),
             self.days_to_next_order[rows],
             self.bucket[rows],
+            self.person[rows],
             self.window[rows],
             self.orders[rows],
             self.revenue[rows],
         )
 
 
-def stack(snapshots: list[Snapshot]) -> Snapshot:
+def stack(snapshots: Sequence[Snapshot]) -> Snapshot:
     """Put the customers of several cut-offs into one."""
     if len(snapshots) == 1:
         return snapshots[0]
@@ -120,6 +123,7 @@ def stack(snapshots: list[Snapshot]) -> Snapshot:
         concatenate([one.features for one in snapshots]),
         np.concatenate([one.days_to_next_order for one in snapshots]),
         np.concatenate([one.bucket for one in snapshots]),
+        np.concatenate([one.person for one in snapshots]),
         np.concatenate([one.window for one in snapshots]),
         np.concatenate([one.orders for one in snapshots]),
         np.concatenate([one.revenue for one in snapshots]),
@@ -139,9 +143,15 @@ class Fitted:
         return 1.0 - self.calibration.probability(self.score(table))
 
 
+def pick(snapshots: Sequence[Snapshot], rows: npt.NDArray[np.intp]) -> Snapshot:
+    """Return the chosen customers of several cut-offs; `rows` ascend, as if the cut-offs lay one behind the other."""
+    starts = np.cumsum([0, *(len(one.bucket) for one in snapshots)])
+    parts = np.split(rows, np.searchsorted(rows, starts[1:-1]))
+    return stack([one.take(part - start) for one, part, start in zip(snapshots, parts, starts[:-1], strict=True)])
+
+
 def fit_models(
-    training: Snapshot,
-    calibration: Snapshot,
+    known: Sequence[Snapshot],
     horizon_days: int,
     *,
     random_state: int,
@@ -151,8 +161,8 @@ def fit_models(
 
     Parameters
     ----------
-    training, calibration : Snapshot
-        Customers whose outcome is known; different customers or different windows.
+    known : sequence of Snapshot
+        Customers at cut-offs whose outcome is known, oldest first; some of the people are kept for calibration.
     horizon_days : int
     random_state : int
     only : str, optional
@@ -166,16 +176,18 @@ def fit_models(
     """
     # One thread: sums of several threads differ in their last bits, and the same input is to give the same scores.
     with threadpool_limits(limits=1):
-        return _fit_models(training, calibration, horizon_days, random_state, only)
+        return _fit_models(known, horizon_days, random_state, only)
 
 
-def _fit_models(
-    training: Snapshot, calibration: Snapshot, horizon_days: int, random_state: int, only: str | None
-) -> dict[str, Fitted]:
-    retained, known = training.retained(horizon_days), calibration.retained(horizon_days)
-    everyone = np.concatenate([retained, known])
-    if everyone.all() or not everyone.any():
+def _fit_models(known: Sequence[Snapshot], horizon_days: int, random_state: int, only: str | None) -> dict[str, Fitted]:
+    outcomes = [one.retained(horizon_days) for one in known]
+    retained = np.concatenate(outcomes)
+    if retained.all() or not retained.any():
         return {}
+    is_aside = np.concatenate([one.bucket for one in known]) < ASIDE_BUCKETS
+    aside = pick(known, np.flatnonzero(is_aside))
+    seen = retained[is_aside]
+    days = [int(one.window[0]) if len(one.window) else 0 for one in known]
     fitted: dict[str, Fitted] = {}
 
     def add(name: str, fit: Callable[[], AdditiveScore | Callable[[FeatureTable], Floats]]) -> None:
@@ -184,34 +196,43 @@ def _fit_models(
         model = fit()
         additive = model if isinstance(model, AdditiveScore) else None
         score = model.score if isinstance(model, AdditiveScore) else model
-        fitted[name] = Fitted(score, calibrate(score(calibration.features), known), additive)
+        windows = [
+            Window(max(days) - day, score(one.features), outcome)
+            for one, outcome, day in zip(known, outcomes, days, strict=True)
+        ]
+        calibration = calibrate(score(aside.features), seen, len(np.unique(aside.person[seen])))
+        fitted[name] = Fitted(score, drawn_to_recent(calibration, windows), additive)
 
-    add(BASE_RATE, lambda: AdditiveScore(0.0, ()))
-    rare = min(int(retained.sum()), int((~retained).sum()))
-    if rare < MIN_RARE or min(int(known.sum()), int((~known).sum())) == 0:
+    learning = np.flatnonzero(~is_aside)
+    is_rare_enough = (
+        len(seen) > 0
+        and min(int(retained[learning].sum()), int((~retained[learning]).sum())) >= MIN_RARE
+        and min(int(seen.sum()), int((~seen).sum())) > 0
+    )
+    if len(seen):
+        add(BASE_RATE, lambda: AdditiveScore(0.0, ()))
+    if not is_rare_enough:
         return fitted
-    rows, weight = thin(retained, random_state)
-    table, outcome, bucket = training.features.take(rows), retained[rows], training.bucket[rows]
-    # Other digits than those that set people aside for calibration.
-    held_out = (bucket * 7919 + 13) % 1000 < STOPPING_BUCKETS
+    rows, weight = thin(retained[learning], random_state)
+    training = pick(known, learning[rows])
+    table, outcome = training.features, training.retained(horizon_days)
     add(RECENCY_ONLY, lambda: Logistic(("recency_days",), inverse_penalty=1.0).fit(table, outcome, weight))
     add(
         RECENCY_FREQUENCY,
         lambda: Logistic(("recency_days", "order_count"), inverse_penalty=1.0).fit(table, outcome, weight),
     )
     # In less than two years of windows a month is a window in disguise.
-    untold = () if int(np.ptp(training.window)) >= SEASONS_FROM_DAYS else SEASON_FEATURES
+    untold = () if max(days) - min(days) >= SEASONS_FROM_DAYS else SEASON_FEATURES
     linear = [name for name in LINEAR_FEATURES if name not in untold]
     add(LOGISTIC, lambda: Logistic(linear).fit(table, outcome, weight))
     boosting = Boosting([name for name in NAMES if name not in untold], random_state)
-    add(BOOSTED_ADDITIVE, lambda: boosting.fit(table, outcome, weight, held_out))
-    add(
-        BOOSTED_INTERACTIONS,
-        lambda: boosting.fit_with_interactions(table, outcome, weight, held_out).score,
-    )
+    stopping = Stopping(aside.features, seen)
+    add(BOOSTED_ADDITIVE, lambda: boosting.fit(table, outcome, weight, stopping))
+    add(BOOSTED_INTERACTIONS, lambda: boosting.fit_with_interactions(table, outcome, weight, stopping).score)
+    latest = known[-1].features
     with suppress(ValueError):  # histories without a maximum of the likelihood: these two stay out
-        add(BG_NBD, lambda: _buy_till_you_die("bg", calibration.features, horizon_days, random_state))
-        add(MBG_NBD, lambda: _buy_till_you_die("mbg", calibration.features, horizon_days, random_state))
+        add(BG_NBD, lambda: _buy_till_you_die("bg", latest, horizon_days, random_state))
+        add(MBG_NBD, lambda: _buy_till_you_die("mbg", latest, horizon_days, random_state))
     return fitted
 
 

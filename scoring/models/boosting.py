@@ -65,6 +65,14 @@ class _Binned:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """Customers, other than those who are learned from, that decide when to stop; columns of length m."""
+
+    table: FeatureTable
+    retained: Flags
+
+
+@dataclass(frozen=True)
 class Boosting:
     """Boosted trees on quantile-binned features.
 
@@ -73,7 +81,7 @@ class Boosting:
     features : sequence of str
         Features to use.
     random_state : int
-        Seed of the split into customers for growing and customers for stopping.
+        Seed of the bins.
     learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, l2_regularization
         See scikit-learn; the number of trees is found by early stopping.
     """
@@ -86,7 +94,7 @@ class Boosting:
     min_samples_leaf: int = 200
     l2_regularization: float = 20.0
 
-    def fit(self, table: FeatureTable, retained: Flags, weight: Floats, held_out: Flags) -> AdditiveScore:
+    def fit(self, table: FeatureTable, retained: Flags, weight: Floats, stopping: Stopping) -> AdditiveScore:
         """Fit without interactions: every tree sees one feature, so the sum is a sum of functions of one feature.
 
         Parameters
@@ -96,7 +104,7 @@ class Boosting:
         retained : array of bool, shape (n,)
         weight : array of float, shape (n,)
             How many customers each row stands for.
-        held_out : array of bool, shape (n,)
+        stopping : Stopping
             Customers that decide when to stop.
 
         Returns
@@ -104,7 +112,7 @@ class Boosting:
         AdditiveScore
             The trees tabulated: exactly the boosted model, not an approximation of it.
         """
-        binned, model = self._grow(table, retained, weight, held_out, interactions=False)
+        binned, model = self._grow(table, retained, weight, stopping, interactions=False)
         reference = np.full((1, len(binned.features)), np.nan, dtype=np.float32)
         base = float(model.decision_function(reference)[0])
         terms: list[Term] = []
@@ -124,25 +132,26 @@ class Boosting:
         return AdditiveScore(base, tuple(terms)).centred(table, weight)
 
     def fit_with_interactions(
-        self, table: FeatureTable, retained: Flags, weight: Floats, held_out: Flags
+        self, table: FeatureTable, retained: Flags, weight: Floats, stopping: Stopping
     ) -> InteractingTrees:
         """Fit with interactions: a measure of what the additive models leave out; has no exact contributions."""
-        binned, model = self._grow(table, retained, weight, held_out, interactions=True)
+        binned, model = self._grow(table, retained, weight, stopping, interactions=True)
         return InteractingTrees(binned, model)
 
     def _grow(
-        self, table: FeatureTable, retained: Flags, weight: Floats, held_out: Flags, *, interactions: bool
+        self, table: FeatureTable, retained: Flags, weight: Floats, stopping: Stopping, *, interactions: bool
     ) -> tuple[_Binned, HistGradientBoostingClassifier]:
         binned = _Binned.learn(self.features, table)
         codes = binned.codes(table)
-        growing = ~held_out
+        others = binned.codes(stopping.table)
         # a feature that nobody here has says nothing, and scikit-learn cannot find bins in it
-        codes[:, np.isnan(codes[growing]).all(axis=0)] = 0
+        is_empty = np.isnan(codes).all(axis=0)
+        codes[:, is_empty], others[:, is_empty] = 0, 0
         model = HistGradientBoostingClassifier(
             learning_rate=self.learning_rate,
             max_iter=self.max_iter,
             max_leaf_nodes=self.max_leaf_nodes,
-            min_samples_leaf=max(20, min(self.min_samples_leaf, int(growing.sum()) // 50)),
+            min_samples_leaf=max(20, min(self.min_samples_leaf, len(codes) // 50)),
             l2_regularization=self.l2_regularization,
             categorical_features=binned.is_category,
             interaction_cst=None if interactions else "no_interactions",
@@ -151,12 +160,12 @@ class Boosting:
             random_state=self.random_state,
         )
         model.fit(
-            codes[growing],
-            retained[growing],
-            sample_weight=weight[growing],
-            X_val=codes[held_out],
-            y_val=retained[held_out],
-            sample_weight_val=weight[held_out],
+            codes,
+            retained,
+            sample_weight=weight,
+            X_val=others,
+            y_val=stopping.retained,
+            sample_weight_val=np.ones(len(others)),
         )
         return binned, model
 
