@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from scoring import evaluate
 from scoring.cutoffs import Origin, Plan, apart, make_plan
 from scoring.evaluate import Evaluation
-from scoring.features import Flags, Floats
+from scoring.features import Floats
 from scoring.fitting import BASE_RATE, RECENCY_ONLY, SHIPPABLE, Snapshot, fit_models, stack
 from scoring.models.btyd import fit_pace
 from scoring.shipped import ShippedModel
@@ -231,40 +231,39 @@ class Run:
 
 @dataclass(frozen=True)
 class Trials:
-    """What the models said at all validation cut-offs together, a row a customer and cut-off; columns of length n.
+    """What the models said at all validation cut-offs together, a row a customer and cut-off.
 
     Parameters
     ----------
-    churn_probability : mapping of str to array, shape (n,)
-        Of the models fitted at every one of them.
-    retained : array of bool, shape (n,)
+    losses : mapping of str to array, shape (n,)
+        Log loss of each row, of the models fitted at every one of the cut-offs.
+    off_level : mapping of str to float
+        Returns of all windows together, expected to observed or the other way round: the ratio above 1.
     person : array of int, shape (n,)
+        Whose row it is.
     """
 
-    churn_probability: Mapping[str, Floats]
-    retained: Flags
+    losses: Mapping[str, Floats]
+    off_level: Mapping[str, float]
     person: npt.NDArray[np.int64]
-
-    def losses(self, name: str) -> Floats:
-        """Return the log loss of each row."""
-        return evaluate.log_losses(self.churn_probability[name], self.retained)
-
-    def distance_of_level(self, name: str) -> float:
-        """Return how far the returns expected in all lie from those observed: the ratio, the larger one on top."""
-        expected, observed = float((1.0 - self.churn_probability[name]).sum()), float(self.retained.sum())
-        if expected <= 0 or observed == 0:
-            return float("inf")
-        return max(expected / observed, observed / expected)
 
 
 def gather_trials(judged: Sequence[Judged], horizon_days: int) -> Trials:
     """Put the validation cut-offs behind each other."""
     everywhere = [name for name in judged[0].churn_probability if all(name in one.churn_probability for one in judged)]
+    retained = np.concatenate([one.snapshot.retained(horizon_days) for one in judged])
+    chances = {name: np.concatenate([one.churn_probability[name] for one in judged]) for name in everywhere}
     return Trials(
-        {name: np.concatenate([one.churn_probability[name] for one in judged]) for name in everywhere},
-        np.concatenate([one.snapshot.retained(horizon_days) for one in judged]),
+        {name: evaluate.log_losses(chance, retained) for name, chance in chances.items()},
+        {name: _off_level(float((1.0 - chance).sum()), float(retained.sum())) for name, chance in chances.items()},
         np.concatenate([one.snapshot.person for one in judged]),
     )
+
+
+def _off_level(expected: float, observed: float) -> float:
+    if expected <= 0 or observed <= 0:
+        return float("inf")
+    return max(expected / observed, observed / expected)
 
 
 def choose(trials: Trials) -> Choice:
@@ -281,27 +280,26 @@ def choose(trials: Trials) -> Choice:
         errors of the mean difference in log loss, people counted once. A model that misses the returns of all windows
         together by more than ``OFF_LEVEL``, and by more than the one it would replace, stays out.
     """
-    champion, reason = BASE_RATE, "nothing beats the base rate"
-    known = trials.churn_probability
+    known = trials.losses
 
-    def is_better(name: str, best: str) -> bool:
-        level = trials.distance_of_level(name)
-        is_level = level <= OFF_LEVEL or level <= trials.distance_of_level(best)
-        return is_level and evaluate.beats(trials.losses(name), trials.losses(best), trials.person, MARGIN)
+    def is_better(name: str, other: str) -> bool:
+        level = trials.off_level[name]
+        is_level = level <= OFF_LEVEL or level <= trials.off_level[other]
+        return is_level and evaluate.beats(known[name], known[other], trials.person, MARGIN)
 
     if RECENCY_ONLY in known and is_better(RECENCY_ONLY, BASE_RATE):
-        champion, reason = RECENCY_ONLY, "recency alone beats the base rate"
+        floor, below = RECENCY_ONLY, "recency alone beats the base rate"
     else:
-        reason = "recency alone does not beat the base rate"
-    floor = champion
+        floor, below = BASE_RATE, "recency alone does not beat the base rate"
+    champion = floor
     for name in SHIPPABLE:
         if name in known and name not in (BASE_RATE, RECENCY_ONLY):
-            # a model that recency alone already beats may not come in past it
-            rivals = {champion, RECENCY_ONLY} if RECENCY_ONLY in known else {champion}
-            if all(is_better(name, rival) for rival in rivals):
+            # what recency alone beats must not come in past it where recency itself stays out
+            simpler = [one for one in dict.fromkeys((champion, RECENCY_ONLY)) if one in known]
+            if all(is_better(name, one) for one in simpler):
                 champion = name
     if champion == floor:
-        return Choice(floor, f"{reason}, and no other model beats recency alone by {MARGIN:g} standard errors")
+        return Choice(floor, f"{below}, and no other model beats recency alone by {MARGIN:g} standard errors")
     return Choice(champion, f"it beats every simpler model that could ship by more than {MARGIN:g} standard errors")
 
 
