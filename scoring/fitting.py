@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from scoring.calibration import Calibration, Window, calibrate, drawn_to_recent
-from scoring.features import NAMES, FeatureTable, Flags, Floats, concatenate
+from scoring.features import NAMES, RHYTHM, FeatureTable, Flags, Floats, concatenate
 from scoring.models import btyd
 from scoring.models.additive import AdditiveScore
-from scoring.models.boosting import Boosting, Stopping
+from scoring.models.boosting import PARTNERS, Boosting, Stopping, Trees
 from scoring.models.logistic import Logistic
+from scoring.models.rhythm import Rhythm
 from scoring.value import purchase_history
 
 BASE_RATE = "base_rate"
@@ -24,7 +25,9 @@ RECENCY_FREQUENCY = "recency_frequency"
 MBG_NBD = "mbg_nbd"
 BG_NBD = "bg_nbd"
 LOGISTIC = "logistic"
+LOGISTIC_CURVES = "logistic_curves"
 BOOSTED_ADDITIVE = "boosted_additive"
+BOOSTED_PAIRS = "boosted_pairs"
 BOOSTED_INTERACTIONS = "boosted_interactions"
 # One of each group of near-copies (for a one-time buyer the first order is the last and the largest): with all of them
 # a linear model gives one a large effect and its twin the opposite, and neither can be read.
@@ -55,9 +58,18 @@ LINEAR_FEATURES = (
     "canceled_order_count",
 )
 # From simple to rich: on equal terms the simpler one ships.
-SHIPPABLE = (BASE_RATE, RECENCY_ONLY, RECENCY_FREQUENCY, LOGISTIC, BOOSTED_ADDITIVE)
+SHIPPABLE = (
+    BASE_RATE,
+    RECENCY_ONLY,
+    RECENCY_FREQUENCY,
+    LOGISTIC,
+    LOGISTIC_CURVES,
+    BOOSTED_ADDITIVE,
+    BOOSTED_PAIRS,
+)
 # Fitted and published beside them, but without exact contributions per customer.
 REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
+BTYD: Mapping[str, btyd.Kind] = {BG_NBD: "bg", MBG_NBD: "mbg"}
 
 SEASON_FEATURES = ("last_order_weekday", "last_order_month")
 SEASONS_FROM_DAYS = 640  # two years of windows, first to last cut-off
@@ -225,15 +237,46 @@ def _fit_models(known: Sequence[Snapshot], horizon_days: int, random_state: int,
     untold = () if max(days) - min(days) >= SEASONS_FROM_DAYS else SEASON_FEATURES
     linear = [name for name in LINEAR_FEATURES if name not in untold]
     add(LOGISTIC, lambda: Logistic(linear).fit(table, outcome, weight))
-    boosting = Boosting([name for name in NAMES if name not in untold], random_state)
-    stopping = Stopping(aside.features, seen)
-    add(BOOSTED_ADDITIVE, lambda: boosting.fit(table, outcome, weight, stopping))
-    add(BOOSTED_INTERACTIONS, lambda: boosting.fit_with_interactions(table, outcome, weight, stopping).score)
-    latest = known[-1].features
-    with suppress(ValueError):  # histories without a maximum of the likelihood: these two stay out
-        add(BG_NBD, lambda: _buy_till_you_die("bg", latest, horizon_days, random_state))
-        add(MBG_NBD, lambda: _buy_till_you_die("mbg", latest, horizon_days, random_state))
+    rhythm, dying = None, {}
+    with suppress(ValueError):  # histories without a maximum of the likelihood: none of these then
+        dying = {name: _histories_fit(kind, known[-1].features, random_state) for name, kind in BTYD.items()}
+        rhythm = Rhythm(dying[MBG_NBD], horizon_days)
+    own = (RHYTHM.name,) if rhythm else ()
+    ready, stopping = table, Stopping(aside.features, seen)
+    if rhythm:
+        ready, stopping = rhythm.add_to(table), Stopping(rhythm.add_to(aside.features), seen)
+    curves = Logistic([*linear, "tenure_days", *own], is_curved=True)
+    add(LOGISTIC_CURVES, lambda: replace(curves.fit(ready, outcome, weight), rhythm=rhythm))
+    boosting = Boosting([*(name for name in NAMES if name not in untold), *own], random_state)
+    alone: list[AdditiveScore] = []
+
+    def boost_alone() -> AdditiveScore:
+        alone.append(replace(boosting.fit(ready, outcome, weight, stopping), rhythm=rhythm))
+        return alone[0]
+
+    def boost_pairs() -> AdditiveScore:
+        best = strongest((alone or [boost_alone()])[0], stopping.table, PARTNERS)
+        return replace(boosting.fit_with_pairs(ready, outcome, weight, stopping, best), rhythm=rhythm)
+
+    add(BOOSTED_ADDITIVE, boost_alone)
+    add(BOOSTED_PAIRS, boost_pairs)
+    add(
+        BOOSTED_INTERACTIONS,
+        lambda: _prepared(boosting.fit_with_interactions(ready, outcome, weight, stopping), rhythm),
+    )
+    for name, model in dying.items():
+        add(name, lambda model=model: _expected_orders(model, horizon_days))  # type: ignore[misc]
     return fitted
+
+
+def strongest(model: AdditiveScore, table: FeatureTable, count: int) -> list[str]:
+    """Return the features whose terms set customers furthest apart, the first one most."""
+    spread = {name: float(effect.std()) for name, effect in model.contributions(table).items()}
+    return sorted(spread, key=lambda name: (-spread[name], name))[:count]
+
+
+def _prepared(trees: Trees, rhythm: Rhythm | None) -> Callable[[FeatureTable], Floats]:
+    return lambda table: trees.score(rhythm.add_to(table) if rhythm else table)
 
 
 def thin(retained: Flags, random_state: int) -> tuple[npt.NDArray[np.intp], Floats]:
@@ -265,15 +308,17 @@ def thin(retained: Flags, random_state: int) -> tuple[npt.NDArray[np.intp], Floa
     return rows[order], weight[order]
 
 
-def _buy_till_you_die(
-    kind: btyd.Kind, table: FeatureTable, horizon_days: int, random_state: int
-) -> Callable[[FeatureTable], Floats]:
-    """Fit to the histories alone (no outcome is used); the score is the log of the expected purchases."""
+def _histories_fit(kind: btyd.Kind, table: FeatureTable, random_state: int) -> btyd.BuyTillYouDie:
+    """Fit to the histories alone: no outcome is used."""
     repeats, last, age = purchase_history(table.numbers)
     if len(repeats) > BTYD_CUSTOMERS:
         chosen = np.random.default_rng(random_state).choice(len(repeats), BTYD_CUSTOMERS, replace=False)
         repeats, last, age = repeats[chosen], last[chosen], age[chosen]
-    model = btyd.fit(kind, repeats, last, age)
+    return btyd.fit(kind, repeats, last, age)
+
+
+def _expected_orders(model: btyd.BuyTillYouDie, horizon_days: int) -> Callable[[FeatureTable], Floats]:
+    """Return a score: the log of the expected purchases."""
 
     def score(features: FeatureTable) -> Floats:
         # Many customers share a history: the hypergeometric function is worked out once for each.

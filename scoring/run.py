@@ -250,6 +250,8 @@ class Trials:
 
 def gather_trials(judged: Sequence[Judged], horizon_days: int) -> Trials:
     """Put the validation cut-offs behind each other."""
+    # where too few had returned to learn from, on the shop's first days, there is nothing to choose between
+    judged = [one for one in judged if RECENCY_ONLY in one.churn_probability] or list(judged)
     everywhere = [name for name in judged[0].churn_probability if all(name in one.churn_probability for one in judged)]
     retained = np.concatenate([one.snapshot.retained(horizon_days) for one in judged])
     chances = {name: np.concatenate([one.churn_probability[name] for one in judged]) for name in everywhere}

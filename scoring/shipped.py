@@ -93,6 +93,7 @@ class ShippedModel:
         -------
         Scores
         """
+        table = self.additive.prepared(table)
         contributions, score = self._add_up(table)
         returning = self.calibration.probability(-score)
         churn = np.round(1.0 - returning, PROBABILITY_DIGITS)

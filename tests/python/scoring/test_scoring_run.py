@@ -14,7 +14,7 @@ from scoring.calibration import expit
 from scoring.effects import feature_effects
 from scoring.explain import phrases, reasons
 from scoring.features import BY_NAME, FEATURES, NAMES, Category, FeatureTable, concatenate
-from scoring.fitting import BASE_RATE, RECENCY_ONLY, Snapshot, fit_models, thin
+from scoring.fitting import BASE_RATE, RECENCY_ONLY, SHIPPABLE, Snapshot, fit_models, thin
 from scoring.models.btyd import Pace
 from scoring.run import Outcome, Run, calibration_rows, metric_rows
 from scoring.shipped import ShippedModel
@@ -120,7 +120,7 @@ def test_without_a_signal_nothing_richer_than_recency_ships(seed: int) -> None:
 
 def test_a_known_process_is_found_ranked_and_calibrated(knowing: Outcome) -> None:
     assert knowing.shipped is not None
-    assert knowing.shipped.name in ("logistic", "boosted_additive")
+    assert knowing.shipped.name in SHIPPABLE[3:]
     assert knowing.test is not None
     found = knowing.test.evaluations[knowing.shipped.name]
     table = people(6000, 100 + CUTOFFS.index(knowing.test.origin.cutoff))
