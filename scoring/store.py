@@ -151,6 +151,26 @@ class Store:
         ).fetchall()
         return {row[0].isoformat(): f"{row[1]}-{row[2]:016x}-{row[3]}" for row in rows}
 
+    def ids(self, cutoff: date) -> list[str]:
+        """Return who stands at a cut-off, in the order of :meth:`snapshot`."""
+        rows = self._connection.execute(
+            "select customer_id from marts.churn_features where cutoff_date = ? order by customer_id", [cutoff]
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def shipped_kind(self) -> str:
+        """Return the kind of model in use.
+
+        Raises
+        ------
+        NoFeaturesError
+            When nothing ships.
+        """
+        rows = self._connection.execute("select model from scores.churn_model").fetchall()
+        if not rows:
+            raise NoFeaturesError("No model ships: run `python -m scoring`, and see why in what it prints.")
+        return str(rows[0][0])
+
     def sample(self, cutoff: date, rows: int, names: Sequence[str] = NAMES) -> FeatureTable:
         """Read a sample of a cut-off: always the same customers, chosen by a digest of their ids."""
         table = self._connection.sql(

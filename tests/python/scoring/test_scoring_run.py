@@ -313,7 +313,7 @@ def test_effects_of_a_feature_are_shares_of_everybody(knowing: Outcome) -> None:
 def test_rows_for_the_marts_are_complete(knowing: Outcome) -> None:
     rows = metric_rows(knowing)
     assert {row["role"] for row in rows} == {"test", "validation"}
-    assert sum(row["is_shipped"] for row in rows) == 5
+    assert sum(row["is_shipped"] for row in rows) == 4
     assert len({(row["model"], row["cutoff_date"]) for row in rows}) == len(rows)
     assert len(decision_rows(knowing, SETTINGS)) == 12
     assert {row["decile"] for row in calibration_rows(knowing)} <= set(range(1, 11))
