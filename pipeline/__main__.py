@@ -96,6 +96,12 @@ def _restore(options: argparse.Namespace) -> None:
     restore(Path(options.file))
 
 
+def _watch(_: argparse.Namespace) -> None:
+    from pipeline.watch import watch
+
+    watch()
+
+
 @dataclass(frozen=True)
 class Step:
     """One word of the command line.
@@ -134,7 +140,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 STEPS = {
     "load": Step("bring the landing files up to date with RAW_DIR", _load),
     "build": Step("load, models, tests and scores, in the build file", _build, ("--vars", "--no-score")),
-    "score": Step("fit, evaluate, score, refresh what depends on the scores, publish", _score, ("--vars",)),
+    "score": Step("judge and fit again, score, refresh what depends on the scores, publish", _score, ("--vars",)),
     "publish": Step("publish the build file", _publish),
     "warehouse": Step(
         "build and publish",
@@ -155,6 +161,7 @@ STEPS = {
         is_recorded=False,
     ),
     "restore": Step("put a backup back into empty folders", _restore, ("--from",), is_recorded=False),
+    "watch": Step("refresh whenever the raw folder changes, at most once a minute", _watch, is_recorded=False),
     "status": Step("what is published, since when, and what went wrong last", _status, is_recorded=False),
 }
 

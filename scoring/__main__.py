@@ -128,15 +128,16 @@ def _score(store: Store, options: argparse.Namespace) -> None:
         this.result = f"{change}: judge and fit" if change else f"nothing: {known.model.version if known else ''} holds"
     if known is None or change is not None:
         known, outcome = _judge_and_fit(store, frame, cutoffs, settings, origins)
-        write_whole(folder / "model_card.md", model_card.render(outcome))
         if known is None:
             remembered.forget(folder)
         else:
             known.write(folder)
         messages = tuple(outcome.messages)
         tables = known.tables if known else _found(outcome, settings)
+        card = model_card.render(outcome)
     else:
-        messages, tables = known.messages, known.tables
+        messages, tables, card = known.messages, known.tables, known.card
+    write_whole(folder / "model_card.md", card)
     shipped = known.model if known else None
     with step("scoring: score and write") as this:
         written = store.replace("customer_churn_scores", _scores(store, frame, shipped) if shipped else [])
@@ -176,7 +177,8 @@ def _judge_and_fit(
     if shipped is None:
         return None, run.outcome
     tables = _found(run.outcome, settings)
-    return remembered.Remembered(origins, shipped, tables, tuple(run.outcome.messages)), run.outcome
+    card = model_card.render(run.outcome)
+    return remembered.Remembered(origins, shipped, tables, tuple(run.outcome.messages), card), run.outcome
 
 
 def _found(outcome: Outcome, settings: dict[str, float]) -> dict[str, list[dict[str, Any]]]:

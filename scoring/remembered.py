@@ -71,12 +71,15 @@ class Remembered:
     tables : mapping of str to rows
         Contents of the score tables that say how good it is, without the day.
     messages : tuple of str
+    card : str
+        The model card.
     """
 
     origins: Origins
     model: ShippedModel
     tables: Mapping[str, Rows]
     messages: tuple[str, ...]
+    card: str
 
     def write(self, folder: Path) -> None:
         """Keep it in the warehouse's folder."""
@@ -86,6 +89,7 @@ class Remembered:
             "model": self.model.to_json(),
             "tables": self.tables,
             "messages": self.messages,
+            "card": self.card,
         }
         write_whole(folder / FILE, json.dumps(state, default=_plain, separators=(",", ":")) + "\n")
 
@@ -98,7 +102,7 @@ def read(folder: Path) -> Remembered | None:
             return None
         tables = {name: [_restored(row) for row in rows] for name, rows in state["tables"].items()}
         model = ShippedModel.from_json(state["model"])
-        return Remembered(Origins(**state["origins"]), model, tables, tuple(state["messages"]))
+        return Remembered(Origins(**state["origins"]), model, tables, tuple(state["messages"]), str(state["card"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

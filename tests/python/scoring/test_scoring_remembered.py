@@ -30,7 +30,7 @@ ROWS = [{"model": "base_rate", "cutoff_date": date(2020, 2, 1), "customers": 7, 
 
 
 def test_what_is_kept_comes_back_the_same(tmp_path: Path) -> None:
-    kept = Remembered(ORIGINS, MODEL, {"churn_model_metrics": ROWS}, ("a message",))
+    kept = Remembered(ORIGINS, MODEL, {"churn_model_metrics": ROWS}, ("a message",), "# A card\n")
     kept.write(tmp_path)
     assert read(tmp_path) == kept
     forget(tmp_path)
