@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long warehouse refresh status backup restore score map demo superset stop api model audiences bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh watch status backup restore score map demo superset stop api model audiences bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -53,6 +53,9 @@ warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
 refresh: $(VENV)/.installed ## take what is new in the raw folder, rebuild what it changes, score, test, publish
 	@$(PIPELINE) -m pipeline refresh
 
+watch: $(VENV)/.installed ## refresh whenever the raw folder changes, at most once a minute
+	@$(PIPELINE) -m pipeline watch
+
 status: $(VENV)/.installed ## what is published, since when, and what went wrong last
 	@$(PIPELINE) -m pipeline status
 
@@ -62,7 +65,7 @@ backup: $(VENV)/.installed ## copy landing, published builds, campaigns and the 
 restore: $(VENV)/.installed ## put a backup back into empty folders (FROM=file)
 	@$(PIPELINE) -m pipeline restore --from "$(FROM)"
 
-score: $(VENV)/.installed ## fit, evaluate, score, refresh what depends on the scores, publish
+score: $(VENV)/.installed ## judge and fit the churn model again, score, refresh what depends on the scores, publish
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline score
 

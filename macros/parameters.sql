@@ -65,9 +65,7 @@
         {'name': 'churn_horizon_days', 'unit': 'days', 'description':
             'Churn is no valid order within this many days after the cut-off.'},
         {'name': 'churn_past_cutoffs', 'unit': 'cut-offs', 'description':
-            'Earlier cut-offs at which churn features are built.'},
-        {'name': 'churn_cutoff_step_days', 'unit': 'days', 'description':
-            'Days from one churn cut-off to the next.'},
+            'Past month ends at which churn features are built: the last so many whose window has closed.'},
         {'name': 'churn_training_customers', 'unit': 'people', 'description':
             'Most people in the features of the past cut-offs; everyone is scored at the as-of date.'},
         {'name': 'churn_band_medium_min', 'unit': 'probability', 'description':
