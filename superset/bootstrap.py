@@ -81,7 +81,10 @@ def fingerprints(tables: dict[str, catalogue.Table]) -> dict[str, str]:
     schema = [lock, settings.metadata_uri().encode()]
     code = [(settings.ROOM / name).read_bytes() for name in ("superset_config.py", "roles.py", "bootstrap.py")]
     permissions = [*schema, *code, os.environ.get("SUPERSET_PUBLIC", "").encode()]
-    compilers = [(settings.ROOM / name).read_bytes() for name in ("bundle.py", "charts.py", "palette.py", "basemap.py")]
+    compilers = [
+        (settings.ROOM / name).read_bytes()
+        for name in ("bundle.py", "charts.py", "languages.py", "palette.py", "basemap.py")
+    ]
     files = sorted(path for path in settings.ASSETS.rglob("*") if path.is_file())
     described = [f"{path.relative_to(settings.ASSETS)}\n".encode() + path.read_bytes() for path in files]
     known = json.dumps({name: asdict(table) for name, table in tables.items()}, sort_keys=True).encode()

@@ -21,6 +21,7 @@ FLOW = (
     "marts/operations",
     "marts/insights",
     "marts/churn",
+    "marts/findings",
     "quality",
 )
 REF = re.compile(r"""ref\(\s*['"](\w+)['"]""")
