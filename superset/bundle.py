@@ -26,13 +26,7 @@ from languages import ENGLISH, Language
 NAMESPACE = uuid.UUID("5f0c5c1e-52f5-5d0b-9a0d-0f6e7c4a5100")
 VERSION = "1.0.0"
 # Superset's record of a published file: its name for people -> the file, which the connection opens by this name.
-# A table can be one dataset of a database, and its columns have one name for people: each language has its own.
-FILES = {"Warehouse": "warehouse.duckdb", "Stakeholders": "stakeholders.duckdb"}
-DATABASES = {
-    name if code == languages.WRITTEN else f"{name} ({code})": file
-    for code in languages.NAMES
-    for name, file in FILES.items()
-}
+DATABASES = {"Warehouse": "warehouse.duckdb", "Stakeholders": "stakeholders.duckdb"}
 CERTIFIED_BY = "Retention Warehouse"
 MANAGED = "Managed by code under superset/assets: edits here are lost at the next start. Save a copy to make it yours."
 GRID_COLUMNS = 12
@@ -223,10 +217,9 @@ def _label(dataset: Dataset, column: str) -> str:
     return str(dataset.labels.get(column) or column.replace("_", " ").capitalize())
 
 
-def database_of(table: Table, language: Language = ENGLISH) -> str:
+def database_of(table: Table) -> str:
     """Return the database that a table is read from."""
-    name = "Stakeholders" if table.for_stakeholders else "Warehouse"
-    return name if language.is_written else f"{name} ({language.code})"
+    return "Stakeholders" if table.for_stakeholders else "Warehouse"
 
 
 def _database(name: str) -> dict[str, Any]:
@@ -314,7 +307,8 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         if metric.name in shown
     ]
     return {
-        "table_name": table.name,
+        # Superset knows a table once, and a column of it by one name for people: other languages ask a query for it.
+        "table_name": table.name if language.is_written else f"{table.name} ({language.code})",
         "main_dttm_col": dataset.time,
         "description": table.description if language.is_written else details,
         "default_endpoint": None,
@@ -322,7 +316,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "cache_timeout": None,
         "catalog": None,
         "schema": table.schema,
-        "sql": None,
+        "sql": None if language.is_written else f"select * from {table.schema}.{table.name}",
         "params": None,
         "template_params": None,
         "filter_select_enabled": True,
@@ -335,7 +329,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "metrics": metrics,
         "columns": columns,
         "version": VERSION,
-        "database_uuid": identity("database", database_of(table, language)),
+        "database_uuid": identity("database", database_of(table)),
     }
 
 
@@ -610,6 +604,6 @@ def _compile(
     # After the charts, which add columns of their own and say which they use.
     for key, dataset in datasets.items():
         if language.is_written or key in used:
-            folder = database_of(dataset.table, language)
-            contents[f"datasets/{folder}/{key}.yaml"] = _dataset(dataset)
+            folder = database_of(dataset.table)
+            contents[f"datasets/{folder}/{key}{language.suffix}.yaml"] = _dataset(dataset)
     return dashboards

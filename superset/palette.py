@@ -59,7 +59,7 @@ def label_colors(language: Language = ENGLISH) -> dict[str, str]:
     labels |= {f"{label} {AFTER}": colour for label, colour in labels.items()}
     if language.is_written:
         return labels
-    words = [one for one in (language.texts, *language.values.values())]
+    words = [language.texts, *language.values.values()]
     return labels | {one[label]: colour for label, colour in labels.items() for one in words if label in one}
 
 
