@@ -447,7 +447,7 @@ def _declare_reach(dashboard: Dashboard, datasets: dict[str, Dataset]) -> None:
                     continue
                 if "all" not in one:
                     raise AssetError(
-                        f"{dashboard.folder}: the filter {one['name']} does not reach {name}, and has no `all` to say so"
+                        f"{dashboard.folder}: the filter {one['name']} does not reach {name} and has no `all` to say so"
                     )
                 declared = chart.setdefault("declared", [])
                 if one["all"] not in declared:

@@ -145,9 +145,8 @@ def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]
     for name, wanted in spec.get("only", {}).items():
         column = dataset.column(name)
         words = dataset.words(column)
-        for operator, value in _conditions(wanted):
-            if isinstance(value, list):
-                value = [words.get(str(part), part) for part in value]
+        for operator, english in _conditions(wanted):
+            value = [words.get(str(part), part) for part in english] if isinstance(english, list) else english
             one = {"clause": "WHERE", "subject": column, "operator": operator, "expressionType": "SIMPLE"}
             drawn.append(one if value is None else {**one, "comparator": value})
             asked.append(

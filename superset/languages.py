@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +22,6 @@ TEXT_KEYS = {
 }
 # Parts of a description whose keys are names of columns or charts.
 NAMING_KEYS = {"only", "formats", "widths", "charts", "options"}
-FORMATS: dict[str, dict[str, Any]] = {
-    "ru": {
-        # Numbers are written out: the short forms of the drawing library, 2k and 3M, are Latin.
-        "number": {"decimal": ",", "thousands": "\u00a0", "grouping": [3], "currency": ["", "\u00a0R$"]},
-        "time": {
-            "dateTime": "%A, %e %B %Y г. %X",
-            "date": "%d.%m.%Y",
-            "time": "%H:%M:%S",
-            "periods": ["", ""],
-            "days": ["воскресенье", "понедельник", "вторник", "среда", "четверг", "пятница", "суббота"],
-            "shortDays": ["вс", "пн", "вт", "ср", "чт", "пт", "сб"],
-            "months": [
-                *("январь", "февраль", "март", "апрель", "май", "июнь"),
-                *("июль", "август", "сентябрь", "октябрь", "ноябрь", "декабрь"),
-            ],
-            "shortMonths": ["янв", "фев", "мар", "апр", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"],
-        },
-    },
-}
 
 
 class MissingTextError(ValueError):
@@ -71,7 +53,7 @@ class Language:
     def text(self, english: str) -> str:
         """Return a text in this language; one that is not there is kept in `missing` and comes back as it is."""
         key = squeezed(english)
-        if self.is_written or not re.search(r"[A-Za-zА-Яа-я]", key):
+        if self.is_written or not re.search("[A-Za-z]", key):
             return english
         if key not in self.texts:
             if key not in self.missing:
@@ -186,7 +168,13 @@ def address(slug: str, code: str) -> str:
     return f"/superset/dashboard/{slug}{'' if code == WRITTEN else f'-{code}'}/"
 
 
+@lru_cache
+def _formats(code: str) -> dict[str, Any]:
+    content = yaml.safe_load((settings.ASSETS / f"{code}.yaml").read_text())
+    return {"d3_format": content["formats"]["number"], "d3_time_format": content["formats"]["time"]}
+
+
 def for_browser(common: dict[str, Any]) -> dict[str, Any]:
     """Return how numbers and dates are written in the language of a page."""
-    formats = FORMATS.get(str(common.get("locale", "")).split("_")[0])
-    return {"d3_format": formats["number"], "d3_time_format": formats["time"]} if formats else {}
+    code = str(common.get("locale", "")).split("_")[0]
+    return _formats(code) if code in OTHERS else {}
