@@ -33,7 +33,7 @@ GRID_COLUMNS = 12
 # Superset's grid counts heights in eighths of this many pixels' rows.
 # Heights of a section's title, and of each line of text below it on a narrow screen.
 TITLE_HEIGHT, LINE_HEIGHT, LINE_CHARACTERS = 4.5, 2.5, 150
-HEADER, HEADER_HEIGHT, HEADER_TEXT_WIDTH = "what_stands_out_whole_shop", 19, 5
+HEADER, HEADER_HEIGHT, HEADER_TEXT_WIDTH = "what_stands_out_whole_shop", 26, 5
 
 
 @dataclass
@@ -298,7 +298,8 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
             "metric_type": None,
             "expression": metric.sql,
             "description": language.text(metric.description) or None,
-            "d3format": metric.d3,
+            # A short form would win over what a card or a table asks for; without one Superset's own default is the same.
+            "d3format": None if metric.d3 == charts.SHORT else metric.d3,
             "currency": metric.currency,
             "extra": _certification(details),
             "warning_text": None,

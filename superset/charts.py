@@ -23,11 +23,12 @@ Query = dict[str, Any]
 
 GRAINS = {"day": "P1D", "week": "P1W", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
 
+SHORT = "SMART_NUMBER"
 # Name of a format -> d3's format and whether the number is money.
 FORMATS: dict[str, tuple[str, bool]] = {
     "integer": (",d", False),
-    "compact": ("SMART_NUMBER", False),
-    "money": ("SMART_NUMBER", True),
+    "compact": (SHORT, False),
+    "money": (SHORT, True),
     "money_exact": (",.2f", True),
     "money_whole": (",.0f", True),
     "percent": (".1%", False),
@@ -64,7 +65,7 @@ class Metric:
     @property
     def written_out(self) -> str:
         """Return the format where there is room for all digits: on cards and in tables."""
-        return ",.0f" if self.d3 == "SMART_NUMBER" else self.d3
+        return ",.0f" if self.d3 == SHORT else self.d3
 
     @property
     def currency(self) -> dict[str, str] | None:
@@ -103,8 +104,11 @@ class Dataset:
 
     def words(self, name: str) -> dict[str, str]:
         """Return what stands in a column, in the language of the dataset, by the English."""
-        original = self.calculated.get(name, {}).get("copy_of", name)
-        return {} if self.language.is_written else self.language.values_of(self.key, original)
+        return {} if self.language.is_written else self.language.values_of(self.key, self._original(name))
+
+    def _original(self, name: str) -> str:
+        """Return the column that one is a copy of, or itself."""
+        return str(self.calculated.get(name, {}).get("copy_of", name))
 
     def expression(self, name: str) -> str | None:
         """Return the SQL of a column; None for one that is shown as it stands in the warehouse."""
@@ -114,7 +118,7 @@ class Dataset:
             return sql
         if words := self.words(name):
             return translated(f"({sql})" if sql else name, words)
-        if phrases := self.language.phrases_of(name):
+        if phrases := self.language.phrases_of(self._original(name)):
             return rephrased(sql or name, phrases)
         return sql
 

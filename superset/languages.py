@@ -126,6 +126,9 @@ def load(code: str, assets: Path = settings.ASSETS) -> Language:
         }
         for part in ("values", "phrases")
     )
+    for columns, parts in content.get("together", {}).items():
+        words = {english: text for part in parts for english, text in values[part].items()}
+        values |= dict.fromkeys(columns.split(), words)
     return Language(code, NAMES[code][0], texts, values, phrases)
 
 
