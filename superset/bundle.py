@@ -87,6 +87,8 @@ class Bundle:
     files: dict[str, str]
     dashboards: list[Dashboard]
     uuids: dict[str, set[str]]
+    # Texts of a catalogue that nothing needs, by language.
+    unused: dict[str, list[str]] = field(default_factory=dict)
 
 
 def identity(*parts: str) -> str:
@@ -298,7 +300,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
             "metric_type": None,
             "expression": metric.sql,
             "description": language.text(metric.description) or None,
-            # A short form would win over what a card or a table asks for; without one Superset's own default is the same.
+            # A short form would win over what a card or a table asks for, and is Superset's own default anyway.
             "d3format": None if metric.d3 == charts.SHORT else metric.d3,
             "currency": metric.currency,
             "extra": _certification(details),
@@ -422,7 +424,7 @@ class Layout:
 
 def is_reached(chart: dict[str, Any], filter_spec: dict[str, Any], datasets: dict[str, Dataset]) -> bool:
     """Whether a filter narrows a chart."""
-    return not chart.get("unfiltered") and datasets[chart["dataset"]].has_column(filter_spec["column"])
+    return not chart.get("unfiltered") and datasets[chart["dataset"]].takes(filter_spec["column"])
 
 
 def _tabs_of(dashboard: Dashboard, one: dict[str, Any], datasets: dict[str, Dataset]) -> list[int]:
@@ -512,8 +514,12 @@ def _follows(chart: dict[str, Any], other: dict[str, Any], sent: list[str], data
         return False
     conditions = other.get("only", {})
     if chart["dataset"] == other["dataset"]:
-        return chart.get("only", {}) == conditions and any(dataset.has_column(column) for column in sent)
-    return any(dataset.has_column(column) and column not in conditions for column in sent)
+        sent = sent if chart.get("only", {}) == conditions else []
+    else:
+        sent = [column for column in sent if column not in conditions]
+    # All of them, not up to the first: a column that a click may send has to be shown.
+    followed = [column for column in sent if dataset.takes(column)]
+    return bool(followed)
 
 
 def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> dict[str, Any]:
@@ -569,15 +575,16 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
         "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
         **{f"databases/{name}.yaml": _database(name) for name in DATABASES},
     }
-    dashboards = []
+    dashboards, unused = [], {}
     for language in languages.every(assets):
         dashboards += _compile(catalogue, assets, language, contents)
         language.check()
+        unused[language.code] = language.unused
     uuids: dict[str, set[str]] = {"databases": set(), "datasets": set(), "charts": set(), "dashboards": set()}
     for path, content in contents.items():
         if "uuid" in content:
             uuids[path.split("/")[0]].add(content["uuid"])
-    return Bundle({path: _dump(content) for path, content in contents.items()}, dashboards, uuids)
+    return Bundle({path: _dump(content) for path, content in contents.items()}, dashboards, uuids, unused)
 
 
 def _compile(

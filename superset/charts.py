@@ -137,9 +137,12 @@ class Dataset:
             return str(self.calculated[name].get("type", "")) == "DATE"
         return self.table.columns[name].is_temporal
 
-    def has_column(self, name: str) -> bool:
-        """Whether filters on this column reach the dataset."""
-        return name in self.table.columns or name in self.calculated
+    def takes(self, name: str) -> bool:
+        """Whether filters on this column reach the dataset, which then has to show it."""
+        is_there = name in self.table.columns or name in self.calculated
+        if is_there:
+            self.used.add(name)
+        return is_there
 
 
 def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]:

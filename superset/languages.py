@@ -39,6 +39,7 @@ class Language:
     phrases: dict[str, dict[str, str]] = field(default_factory=dict)
     # What was asked for and is not there, in the order it was met.
     missing: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
 
     @property
     def is_written(self) -> bool:
@@ -55,6 +56,7 @@ class Language:
         key = squeezed(english)
         if self.is_written or not re.search("[A-Za-z]", key):
             return english
+        self.asked.add(key)
         if key not in self.texts:
             if key not in self.missing:
                 self.missing.append(key)
@@ -87,6 +89,11 @@ class Language:
             else (value if key in NAMING_KEYS else self.spec(value))
             for key, value in part.items()
         }
+
+    @property
+    def unused(self) -> list[str]:
+        """Texts that no description has any more, once all were asked for."""
+        return sorted(set(self.texts) - self.asked)
 
     def check(self) -> None:
         """Raise when texts were asked for that the catalogue lacks."""
