@@ -479,7 +479,12 @@ sentences as (
 
 pages as (
 
-    select distinct page from sentences
+    {% for page in [
+        'shop_overview', 'customer_segments', 'cohorts', 'churn', 'geography', 'delivery_and_reviews',
+        'products_sellers_payments', 'findings', 'data_health', 'action_lists'
+    ] %}
+        select '{{ page }}' as page {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
