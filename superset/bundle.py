@@ -145,7 +145,7 @@ def _put_header(dashboard: Dashboard, following: Dashboard) -> None:
         {
             "rows": [
                 {
-                    "text": f"### {spec['question']}\n\n{spec['lead'].strip()}\n\n{links}",
+                    "text": f"# {spec['question']}\n\n{spec['lead'].strip()}\n\n{links}",
                     "text_width": HEADER_TEXT_WIDTH,
                     "height": HEADER_HEIGHT,
                     "charts": {HEADER: GRID_COLUMNS - HEADER_TEXT_WIDTH},
@@ -387,7 +387,7 @@ class Layout:
 
     def _section(self, number: str, section: dict[str, Any], parents: list[str]) -> None:
         if section.get("title"):
-            code = f"### {section['title']}\n\n{section.get('text', '').strip()}"
+            code = f"## {section['title']}\n\n{section.get('text', '').strip()}"
             row = self._row(f"{number}-text", parents)
             self._text(number, code, row, self._text_height(section.get("text", "")))
         for index, spec in enumerate(section.get("rows", [])):

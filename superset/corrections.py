@@ -11,6 +11,7 @@ import row_limits
 from flask import Flask, Response, redirect, request, session
 
 FIRST_PAGE = "shop-overview"
+SCREEN = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
 def install(app: Flask) -> None:
@@ -20,6 +21,7 @@ def install(app: Flask) -> None:
     _choose_languages(app)
     app.before_request(_refuse_large_bodies)
     app.before_request(_open_the_first_page)
+    app.after_request(_name_the_language_and_the_screen)
 
 
 def _hide_addresses() -> None:
@@ -74,6 +76,17 @@ def _open_the_first_page() -> Any:
     if request.path == "/":
         return redirect(languages.address(FIRST_PAGE, session.get("locale", languages.WRITTEN)))
     return None
+
+
+def _name_the_language_and_the_screen(response: Response) -> Response:
+    """Say in which language a page is, for readers aloud, and that it fits the screen of a phone."""
+    if response.mimetype == "text/html" and not response.direct_passthrough:
+        language = session.get("locale", languages.WRITTEN)
+        text = response.get_data(as_text=True).replace("<html>", f'<html lang="{language}">', 1)
+        if 'name="viewport"' not in text:
+            text = text.replace("<head>", f"<head>{SCREEN}", 1)
+        response.set_data(text)
+    return response
 
 
 def _refuse_large_bodies() -> Response | None:

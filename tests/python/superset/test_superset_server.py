@@ -576,6 +576,7 @@ def test_the_first_page_is_the_overview_and_a_page_decides_its_language(server: 
     assert '"locale": "en"' in html.unescape(person.get("/superset/dashboard/churn/").text)
     russian = person.get("/superset/dashboard/churn-ru/").text
     assert '"locale": "ru"' in html.unescape(russian)
+    assert '<html lang="ru">' in russian and 'name="viewport"' in russian
     assert person.get("/").url == f"{server.base}/superset/dashboard/shop-overview-ru/"
     # The list of languages leads to the same page in the other one.
     referrer = {"Referer": f"{server.base}/superset/dashboard/churn-ru/"}
