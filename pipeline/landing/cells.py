@@ -185,7 +185,7 @@ def _state(text: str) -> str:
     """Write the SQL of a state's two letters, from small ones, its ISO code, or its name with or without accents."""
     plain = f"strip_accents(upper(regexp_replace({text}, '{BLANKS}', ' ', 'g')))"
     named = " ".join(f"WHEN {literal(name)} THEN {literal(code)}" for name, code in state_codes().items())
-    return f"CASE {plain} {named} ELSE regexp_replace(upper({text}), '^BR-', '') END"
+    return f"CASE {plain} {named} ELSE regexp_replace(upper({text}), '^[A-Z]{{{{2}}}}-', '') END"
 
 
 def _zip_prefix(text: str) -> str:
@@ -215,7 +215,9 @@ def _value(column: Column, zone: str | None) -> str:
         )
         return (
             f"CASE WHEN {is_local} THEN {read} {half_day} WHEN regexp_full_match({text}, '{ZONED_STAMP}') "
-            f"THEN timezone({literal(zone or 'UTC')}, TRY_CAST({text} AS TIMESTAMPTZ)) END"
+            # a blank before the offset is all that keeps it from being read
+            f"THEN timezone({literal(zone or 'UTC')}, "
+            f"TRY_CAST(regexp_replace({text}, ' ([+-][0-9:]+)$', '\\1') AS TIMESTAMPTZ)) END"
         )
     if column.kind == DEGREE:
         return f"CASE WHEN NOT contains({text}, '_') THEN {read} END"

@@ -127,6 +127,11 @@ class RawTable:
         return {name: column.kind for name, column in self.fields.items()}
 
     @property
+    def published(self) -> list[str]:
+        """Header names of the published Olist files."""
+        return [name for name, column in self.fields.items() if not column.is_extra]
+
+    @property
     def references(self) -> dict[str, str]:
         """Column to the table that must hold its value as key."""
         return {name: column.references for name, column in self.fields.items() if column.references}

@@ -289,11 +289,7 @@ class _Reading:
         """Say which columns are not there, and what is taken for them; a mapped shop has said so itself."""
         if self.piece.is_mapped:
             return []
-        taken = {
-            name: column.where_absent
-            for name, column in self.table.fields.items()
-            if name in self.absent and not column.is_extra
-        }
+        taken = {name: self.table.fields[name].where_absent for name in self.table.published if name in self.absent}
         return [
             f"{name}: {'it stays empty' if text is None else f'taken to be {text}'}" for name, text in taken.items()
         ]

@@ -190,5 +190,10 @@ def _condition(column: str, one: dict[str, Any]) -> str:
     if one["op"] in ("IS TRUE", "IS FALSE"):
         return f"({column}) {one['op']}"
     if one["op"] == "IN":
-        return f"({column}) in ({', '.join(repr(str(value)) for value in one['val'])})"
-    return f"({column}) {one['op']} {one['val']!r}"
+        return f"({column}) in ({', '.join(_literal(value) for value in one['val'])})"
+    return f"({column}) {one['op']} {_literal(one['val'])}"
+
+
+def _literal(value: Any) -> str:
+    """Write a value as SQL."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
