@@ -579,7 +579,7 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
     }
     dashboards, unused = [], {}
     for language in languages.every(assets):
-        dashboards += _compile(catalogue, assets, language, contents)
+        dashboards += _compile(catalogue, assets, language, shop, contents)
         language.check()
         unused[language.code] = language.unused
     uuids: dict[str, set[str]] = {"databases": set(), "datasets": set(), "charts": set(), "dashboards": set()}
