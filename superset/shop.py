@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import settings
 import yaml
-from catalogue import Table
+from catalogue import SHOP, Table
 from charts import BRL, AssetError, Dataset
 
 Spec = dict[str, Any]
@@ -57,10 +57,12 @@ class Shop:
         Raises
         ------
         AssetError
-            A need is no part that the mart tells of.
+            There is no such mart, or a need is no part that it tells of.
         """
         needs = yaml.safe_load((assets / "needs.yaml").read_text())
-        shop = cls(catalogue["marts.shop"].facts, needs)
+        if SHOP not in catalogue:
+            raise AssetError(f"the published warehouse has no table {SHOP}: build it again")
+        shop = cls(catalogue[SHOP].facts, needs)
         for by in needs.values():
             for name, parts in by.items():
                 if unknown := [part for part in parts if f"has_{part}" not in shop.facts]:
@@ -157,7 +159,7 @@ class Shop:
         column = one.get("column")
         if column is None:
             return any(dataset.time for dataset in drawn)
-        return self._has("names", column) and any(dataset.has_column(str(column)) for dataset in drawn)
+        return self._has("names", column) and any(column in dataset for dataset in drawn)
 
     def in_its_currency(self, content: Any) -> Any:
         """Write every amount in the shop's currency: texts name its symbol, numbers its code."""
