@@ -203,7 +203,7 @@ TOGETHER = [
     ["Revenue (R$)", "Orders"],
     ["Forecast", "What happened"],
     ["raises the risk", "lowers the risk"],
-    ["supported", "negligible", "inconclusive", "rejected"],
+    ["supported", "negligible", "inconclusive", "not_tested", "rejected"],
     ["success", "pass", "warn", "skipped", "fail", "error"],
     ["succeeded", "failed", "killed"],
 ]
