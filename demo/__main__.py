@@ -28,6 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, help="folder, replaced as a whole; data/demo, or data/demo-SHAPE")
     parser.add_argument("--if-absent", action="store_true", help="do nothing when RAW_DIR, or the folder, holds files")
+    parser.add_argument(
+        "--contacts", action="store_true", help="write contacts.csv for the shop in --out, nothing else"
+    )
+    parser.add_argument("--further-days", type=int, choices=(90, 180), help="continue the shop in --out, nothing else")
+    parser.add_argument(
+        "--effect", type=float, default=0.0, help="what a campaign does to its treated, with --further-days"
+    )
     options = parser.parse_args(arguments)
     return exit_code_of(lambda: _generate(options))
 
@@ -42,6 +49,14 @@ def _generate(options: argparse.Namespace) -> None:
         out = options.out or out.with_name(f"{out.name}-{options.shape}")
         generate_shape(out, options.shape, options.orders, seed=options.seed, shop=options.shop)
         say(f"  written into {out}; RAW_DIR={out} make up builds it")
+        return
+    if options.contacts or options.further_days:
+        from demo.further import write_contacts, write_further_days
+
+        if options.contacts:
+            write_contacts(out, options.seed)
+        if options.further_days:
+            write_further_days(out, options.further_days, options.effect, options.seed)
         return
     from demo.shop import generate
 

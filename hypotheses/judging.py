@@ -103,14 +103,12 @@ def verdict(hypothesis: Hypothesis, result: Result, p_value_adjusted: float | No
         interest, in the direction of the claim; `rejected` when the same holds in the other direction; `negligible`
         when the whole interval lies within the smallest effect on both sides; `at_threshold` when the interval is
         narrower than the smallest effect and lies across it: the effect is known, and just about large enough to
-        matter; `not_tested` without a test: no data, or one group only; else `inconclusive`. Ratios are judged by their logarithms. An effect without sign cannot be rejected,
-        only be negligible.
+        matter; `not_tested` without a test: no data, or one group only; else `inconclusive`. Ratios are judged by
+        their logarithms. An effect without sign cannot be rejected, only be negligible.
     """
     low, high, smallest = result.effect_low, result.effect_high, hypothesis.smallest_effect
-    if p_value_adjusted is None:
-        return NOT_TESTED
-    if low is None or high is None:
-        return INCONCLUSIVE
+    if low is None or high is None or p_value_adjusted is None:
+        return NOT_TESTED if p_value_adjusted is None else INCONCLUSIVE
     if hypothesis.test in RATIOS:
         low, high, smallest = math.log(low), math.log(high), math.log(smallest)
     if hypothesis.direction == "negative":

@@ -116,6 +116,12 @@ def _map(options: argparse.Namespace) -> None:
         raise InputError("shop.yml does not fit the files yet; what to change is listed above.")
 
 
+def _watch(_: argparse.Namespace) -> None:
+    from pipeline.watch import watch
+
+    watch()
+
+
 @dataclass(frozen=True)
 class Step:
     """One word of the command line.
@@ -157,7 +163,7 @@ STEPS = {
     "load": Step("bring the landing files up to date with RAW_DIR", _load),
     "map": Step("a dry run of shop.yml, or a first one", _map, ("--check", "--suggest"), is_recorded=False),
     "build": Step("load, models, tests and scores, in the build file", _build, ("--vars", "--no-score")),
-    "score": Step("fit, evaluate, score, refresh what depends on the scores, publish", _score, ("--vars",)),
+    "score": Step("judge and fit again, score, refresh what depends on the scores, publish", _score, ("--vars",)),
     "publish": Step("publish the build file", _publish),
     "warehouse": Step(
         "build and publish",
@@ -179,6 +185,7 @@ STEPS = {
     ),
     "restore": Step("put a backup back into empty folders", _restore, ("--from",), is_recorded=False),
     "propose": Step("settings that the published data suggest", _propose, is_recorded=False),
+    "watch": Step("refresh whenever the raw folder changes, at most once a minute", _watch, is_recorded=False),
     "status": Step("what is published, since when, and what went wrong last", _status, is_recorded=False),
 }
 

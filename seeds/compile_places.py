@@ -4,8 +4,8 @@
 # ///
 """Writes the seeds of currencies, countries and their subdivisions: `uv run seeds/compile_places.py`.
 
-Codes and names are those of ISO 3166-1, 3166-2 and 4217 as Debian's iso-codes keeps them (read through pycountry, LGPL 2.1);
-symbols and decimals are those of Unicode's CLDR (read through babel). Neither is needed by anything else here.
+Codes and names are those of ISO 3166-1, 3166-2 and 4217 as Debian's iso-codes keeps them (read through pycountry, LGPL
+2.1); symbols and decimals are those of Unicode's CLDR (read through babel). Neither is needed by anything else here.
 """
 
 from __future__ import annotations

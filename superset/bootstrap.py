@@ -84,7 +84,7 @@ def fingerprints(tables: dict[str, catalogue.Table]) -> dict[str, str]:
     permissions = [*schema, *code, os.environ.get("SUPERSET_PUBLIC", "").encode()]
     compilers = [
         (settings.ROOM / name).read_bytes()
-        for name in ("bundle.py", "charts.py", "shop.py", "palette.py", "basemap.py")
+        for name in ("bundle.py", "charts.py", "languages.py", "shop.py", "palette.py", "basemap.py")
     ]
     files = sorted(path for path in settings.ASSETS.rglob("*") if path.is_file())
     described = [f"{path.relative_to(settings.ASSETS)}\n".encode() + path.read_bytes() for path in files]

@@ -159,7 +159,7 @@ class Shop:
         column = one.get("column")
         if column is None:
             return any(dataset.time for dataset in drawn)
-        return self._has("names", column) and any(dataset.has_column(str(column)) for dataset in drawn)
+        return self._has("names", column) and any(column in dataset for dataset in drawn)
 
     def in_its_currency(self, content: Any) -> Any:
         """Write every amount in the shop's currency: texts name its symbol, numbers its code."""

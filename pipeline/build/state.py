@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.base import paths
+from pipeline.base import campaigns, paths
 from pipeline.base.files import read_record, write_record, write_whole
 from pipeline.base.settings import project_vars
 from pipeline.landing.files import find_pieces
@@ -132,7 +132,7 @@ def inputs_digest(variables: str | None, with_scores: bool) -> str:
         listed = [
             f"{piece.name}={piece.state()}" for pieces in find_pieces(paths.raw_dir()).values() for piece in pieces
         ]
-    digest.update("".join(f"{line}\n" for line in listed).encode())
+    digest.update("".join(f"{line}\n" for line in [*listed, *campaigns.states()]).encode())
     return digest.hexdigest()
 
 

@@ -215,7 +215,9 @@ def _value(column: Column, zone: str | None) -> str:
         )
         return (
             f"CASE WHEN {is_local} THEN {read} {half_day} WHEN regexp_full_match({text}, '{ZONED_STAMP}') "
-            f"THEN timezone({literal(zone or 'UTC')}, TRY_CAST({text} AS TIMESTAMPTZ)) END"
+            # a blank before the offset is all that keeps it from being read
+            f"THEN timezone({literal(zone or 'UTC')}, "
+            f"TRY_CAST(regexp_replace({text}, ' ([+-][0-9:]+)$', '\\1') AS TIMESTAMPTZ)) END"
         )
     if column.kind == DEGREE:
         return f"CASE WHEN NOT contains({text}, '_') THEN {read} END"

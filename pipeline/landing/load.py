@@ -18,6 +18,7 @@ from pipeline.base.locking import exclusive
 from pipeline.base.resources import LEAST_TO_LOAD, refuse_tight_limit
 from pipeline.base.settings import project_vars
 from pipeline.base.sql import parquet
+from pipeline.landing.campaigns import campaign_files, land_campaigns
 from pipeline.landing.contract import raw_tables
 from pipeline.landing.files import Piece, find_pieces
 from pipeline.landing.parsing import card_file, lines_file, parsed, recalled, recipe, rejected_file, rows_file
@@ -65,7 +66,7 @@ def load(variables: str | None = None) -> dict[str, Landed]:
         try:
             sources = {name: _read(name, pieces[name], manifest, landing, zone) for name in raw_tables()}
             merges = bool(settings["merge_person_spellings"])
-            wanted = _resolved_from(sources, merges_spellings=merges)
+            wanted = _resolved_from(sources, land_campaigns(landing), merges_spellings=merges)
             damaged = find_damage(landing, manifest.states)
             if damaged:
                 say(
@@ -103,7 +104,7 @@ def landed_files() -> dict[tuple[str, str], list[Path]]:
     states = Manifest(landing).states
     tables = {("olist", name): [landing / name / file for file in state.files] for name, state in states.items()}
     reports = {("load", report): [landing / report / f"{name}.parquet" for name in states] for report in REPORTS}
-    return {**tables, **reports}
+    return {**tables, **reports, **campaign_files(landing)}
 
 
 def show_landing(connection: duckdb.DuckDBPyConnection) -> None:
@@ -224,10 +225,10 @@ def _told(books: dict[str, Landed]) -> str:
     return text
 
 
-def _resolved_from(sources: dict[str, list[Source]], *, merges_spellings: bool) -> str:
+def _resolved_from(sources: dict[str, list[Source]], campaigns: str, *, merges_spellings: bool) -> str:
     """Name all that the landing depends on: names and bytes of the files, in their order, and how they are settled."""
     listed = {name: [[source.piece.name, source.stem.name] for source in of] for name, of in sources.items()}
-    return json.dumps([listed, merges_spellings], separators=(",", ":"))
+    return json.dumps([listed, merges_spellings, campaigns], separators=(",", ":"))
 
 
 def _forget(landing: Path, sources: dict[str, list[Source]]) -> None:

@@ -358,8 +358,9 @@ class Ledger:
         order = f"coalesce({order}, CASE WHEN {person} IS NULL THEN {alone} ELSE {made} END)"
         optional = {name: name_of(name) if name in has else "NULL" for name in FIELDS}
         self._connection.execute(
-            f"""CREATE TABLE ledger_all AS
-            SELECT _n, _file, _line, {order} AS order_id, {person} AS person, date AS bought_at,
+            f"""CREATE TABLE ledger_lines AS
+            SELECT *, amount AS left_amount FROM (SELECT _n, _file, _line, {order} AS order_id, {person} AS person,
+                date AS bought_at,
                 {"product" if "product" in has else "NULL::VARCHAR"} AS product, {is_product} AS is_product,
                 coalesce(round(({amount}) * 100)::BIGINT, 0) AS amount,
                 {optional["quantity"]}::DECIMAL(18,4) AS quantity,
@@ -367,26 +368,25 @@ class Ledger:
                 {"test" if "test" in has else "false"} AS is_test,
                 {", ".join(f"{optional[name]}::VARCHAR AS {name}" for name in _KEPT_TEXTS)},
                 {", ".join(f"round({optional[name]} * 100)::BIGINT AS {name}" for name in _KEPT_AMOUNTS)}
-            FROM ledger_typed AS typed WHERE _n NOT IN (SELECT _n FROM ledger_faults)"""
+            FROM ledger_typed AS typed WHERE _n NOT IN (SELECT _n FROM ledger_faults))"""
         )
         for why, test in (
             ("test orders", "is_test"),
             (f"statuses that are mapped to `{LEFT_OUT}`", f"status = {literal(LEFT_OUT)}"),
         ):
-            found = scalar(self._connection, f"SELECT count(*) FROM ledger_all WHERE coalesce({test}, false)")
+            found = scalar(self._connection, f"SELECT count(*) FROM ledger_lines WHERE coalesce({test}, false)")
             if found:
                 self._outcome.left_out[why] = found
-                self._connection.execute(f"DELETE FROM ledger_all WHERE coalesce({test}, false)")
+                self._connection.execute(f"DELETE FROM ledger_lines WHERE coalesce({test}, false)")
         shared, orders = self._connection.execute(
             """SELECT count(*) FILTER (people > 1), count(*) FROM (
-                SELECT count(DISTINCT person) AS people FROM ledger_all WHERE amount >= 0 GROUP BY order_id)"""
+                SELECT count(DISTINCT person) AS people FROM ledger_lines WHERE amount >= 0 GROUP BY order_id)"""
         ).fetchall()[0]
         if shared:
             self._outcome.notes.append(
                 f"{shared:,} of {orders:,} order numbers name more than one customer; the first is taken. If numbers "
                 "begin again in each store or on each day, say `order` as an expression, such as store || '-' || no"
             )
-        self._connection.execute("CREATE TABLE ledger_lines AS SELECT *, amount AS left_amount FROM ledger_all")
 
     def _net(self) -> None:
         """Take returns off purchases: what is left of each line is in ``left_amount``."""
@@ -459,36 +459,26 @@ class Ledger:
                 first(status ORDER BY _n) FILTER (status IS NOT NULL) AS status, {first}
             FROM ledger_lines WHERE amount >= 0 GROUP BY order_id"""
         )
-        less = [
-            f"coalesce({column}, 0)"
-            for word, column in (("tax", "tax"), ("shipping", "shipping"), ("refunds", "refunded"))
-            if word in shop.net_of and column in has
-        ]
-        more = [
-            f"coalesce({column}, 0)"
-            for word, column in (("tax", "tax"), ("shipping", "shipping"))
-            if word not in shop.net_of and column in has
-        ]
+        beside = [column for column in ("tax", "shipping") if column in has]
+        counted = [column for column in beside if column not in shop.net_of]
         if "total" in has:
-            # lines that were returned are off the total too
-            paid = " - ".join(["coalesce(total, bought) - (bought - kept)", *less])
+            left_out = "".join(f" - coalesce({column}, 0)" for column in beside if column not in counted)
+            gross = f"coalesce(total, bought){left_out}"
         else:
-            refunds = ["coalesce(refunded, 0)"] if "refunded" in has and "refunds" in shop.net_of else []
-            paid = " - ".join([" + ".join(["kept", *more]), *refunds])
-        shipping = "coalesce(shipping, 0)" if "shipping" in has and "shipping" not in shop.net_of else "0"
-        default = "delivered"
+            gross = " + ".join(["bought", *(f"coalesce({column}, 0)" for column in counted)])
+        # lines that came back, and what was given back without saying for which line
+        back = "bought - kept"
+        if "refunded" in has and "refunds" in shop.net_of:
+            back += " + abs(coalesce(refunded, 0))"
+        shipping = "coalesce(shipping, 0)" if "shipping" in counted else "0"
         self._connection.execute(
             f"""CREATE TABLE ledger_totals AS
-            WITH paid AS (SELECT *, {paid} AS paid FROM ledger_orders)
-            SELECT * EXCLUDE (status), greatest(paid, 0) AS value,
-                least(greatest(paid, 0), {shipping} + coalesce(fees, 0)) AS freight,
-                greatest(0, {"coalesce(total, bought)" if "total" in has else "bought"}
-                    - greatest(paid, 0){
-                "".join(f" - {one}" for one in less if "refunded" not in one) if "total" in has else ""
-            }) AS returned,
+            WITH paid AS (SELECT *, {gross} AS gross, greatest({gross} - ({back}), 0) AS value FROM ledger_orders)
+            SELECT * EXCLUDE (status), greatest(gross - value, 0) AS returned,
+                greatest(0, least(value, {shipping} + coalesce(fees, 0))) AS freight,
                 -- what brought no money in the end is no purchase
-                CASE WHEN paid <= 0 AND coalesce(status, '{default}') NOT IN ('unavailable') THEN 'canceled'
-                    ELSE coalesce(status, '{default}') END AS status
+                CASE WHEN value > 0 OR status = 'unavailable' THEN coalesce(status, 'delivered') ELSE 'canceled' END
+                    AS status
             FROM paid"""
         )
         # What an order brought in all is shared out over its lines as they stand; the last takes the odd cents.
@@ -499,10 +489,12 @@ class Ledger:
                     sum(lines.left_amount) OVER (PARTITION BY order_id) AS of_all,
                     sum(lines.left_amount) OVER one_by_one AS so_far, row_number() OVER one_by_one AS number
                 FROM ledger_lines AS lines JOIN ledger_totals AS totals USING (order_id)
-                WHERE lines.amount >= 0 AND lines.is_product
+                -- a line that came back whole is none any more
+                WHERE lines.amount >= 0 AND lines.is_product AND (lines.left_amount > 0 OR lines.amount = 0)
                 WINDOW one_by_one AS (PARTITION BY order_id ORDER BY lines._n ROWS UNBOUNDED PRECEDING))
             SELECT _n, _file, _line, order_id, number, product, quantity, amount, left_amount,
-                CASE WHEN of_all = 0 OR of_all = goods THEN left_amount
+                CASE WHEN of_all = goods THEN left_amount
+                    WHEN of_all = 0 THEN CASE WHEN number = 1 THEN goods ELSE 0 END
                     ELSE (so_far::HUGEINT * goods // of_all - (so_far - left_amount)::HUGEINT * goods // of_all)::BIGINT
                 END AS price,
                 CASE WHEN number = 1 THEN freight ELSE 0 END AS freight
@@ -568,8 +560,9 @@ class Ledger:
         }
         product = ", product AS product_id" if "product" in has else ""
         units = (
-            """, CASE WHEN left_amount = amount THEN round(abs(quantity))
-            WHEN amount > 0 THEN round(abs(quantity) * left_amount / amount) END::INTEGER::VARCHAR AS quantity"""
+            # what is sold by weight is a unit at least
+            """, greatest(1, round(abs(quantity)
+                * CASE WHEN amount > 0 THEN left_amount / amount ELSE 1 END))::INTEGER::VARCHAR AS quantity"""
             if "quantity" in has
             else ""
         )

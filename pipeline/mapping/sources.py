@@ -145,6 +145,9 @@ class Sources:
                 spelt = {name: columns.setdefault(plain(name), name) for name in names}
                 listed = ", ".join(f"{name_of(name)} AS {name_of(usual)}" for name, usual in spelt.items())
                 parts.append(f"SELECT {listed}, _file, _line FROM {name_of(part)}")
+        if len(parts) == 1:
+            self._connection.execute(f"ALTER TABLE {name_of(f'part of {table} 0')} RENAME TO {name_of(table)}")
+            return list(columns.values())
         self._connection.execute(f"CREATE TABLE {name_of(table)} AS {' UNION ALL BY NAME '.join(parts)}")
         for number in range(len(parts)):
             self._connection.execute(f"DROP TABLE {name_of(f'part of {table} {number}')}")

@@ -40,9 +40,11 @@ class Shop:
         """List what landed as the shop would say it: person, day, value."""
         with duckdb.connect() as connection:
             return connection.execute(
-                f"""SELECT customer_unique_id, order_purchase_timestamp::VARCHAR, payment_value::VARCHAR
+                f"""SELECT any_value(customer_unique_id), any_value(order_purchase_timestamp)::VARCHAR,
+                    sum(payment_value)::VARCHAR
                 FROM '{self.landing}/orders/*.parquet' JOIN '{self.landing}/customers/*.parquet' USING (customer_id)
-                JOIN '{self.landing}/order_payments/*.parquet' USING (order_id) ORDER BY 1, 2, 3"""
+                JOIN '{self.landing}/order_payments/*.parquet' USING (order_id)
+                GROUP BY order_id ORDER BY 1, 2, 3"""
             ).fetchall()
 
     def quarantined(self) -> list[tuple[Any, ...]]:
