@@ -185,7 +185,7 @@ def _state(text: str) -> str:
     """Write the SQL of a state's two letters, from small ones, its ISO code, or its name with or without accents."""
     plain = f"strip_accents(upper(regexp_replace({text}, '{BLANKS}', ' ', 'g')))"
     named = " ".join(f"WHEN {literal(name)} THEN {literal(code)}" for name, code in state_codes().items())
-    return f"CASE {plain} {named} ELSE regexp_replace(upper({text}), '^[A-Z]{{{{2}}}}-', '') END"
+    return f"CASE {plain} {named} ELSE regexp_replace(upper({text}), '^[A-Z]{{2}}-', '') END"
 
 
 def _zip_prefix(text: str) -> str:

@@ -356,7 +356,7 @@ TOGETHER = [
     ["Mix", "Rate"],
     ["Forecast", "What happened"],
     ["raises the risk", "lowers the risk"],
-    ["supported", "negligible", "inconclusive", "rejected"],
+    ["supported", "negligible", "inconclusive", "not_tested", "rejected"],
     ["success", "pass", "warn", "skipped", "fail", "error"],
     ["succeeded", "failed", "killed"],
 ]
