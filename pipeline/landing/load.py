@@ -23,6 +23,7 @@ from pipeline.landing.contract import raw_tables
 from pipeline.landing.files import Piece, find_pieces
 from pipeline.landing.parsing import card_file, lines_file, parsed, recalled, recipe, rejected_file, rows_file
 from pipeline.landing.settle import REPORTS, Landed, Landing, Source, TableState, find_damage
+from pipeline.mapping.mapping import Mapped, map_shop, settings_of_shop
 from pipeline.runs import events
 
 LANDING_VERSION = 4  # raise it when landing files must be written again from unchanged raw files
@@ -48,13 +49,17 @@ def load(variables: str | None = None) -> dict[str, Landed]:
     """
     refuse_tight_limit(LEAST_TO_LOAD)
     landing = paths.landing_dir()
-    settings = project_vars(variables)
+    settings = project_vars(settings_of_shop(variables))
     zone = settings["shop_time_zone"]
     with exclusive(paths.warehouse_dir()):
         landing.mkdir(exist_ok=True)
         manifest = Manifest(landing)
-        pieces = find_pieces(paths.raw_dir(), quiet=False)
-        _refuse_vanished(pieces, manifest)
+        mapped = map_shop(landing)
+        if mapped is None:
+            pieces = find_pieces(paths.raw_dir(), quiet=False)
+            _refuse_vanished(pieces, manifest)
+        else:
+            pieces = _pieces_of(mapped)
         work = landing / ".work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
@@ -80,6 +85,17 @@ def load(variables: str | None = None) -> dict[str, Landed]:
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return manifest.books()
+
+
+def _pieces_of(mapped: Mapped) -> dict[str, list[Piece]]:
+    """List the tables that a shop's files were mapped to, under the names of those files."""
+    return {
+        name: [
+            Piece(piece.table, piece.path, mapped.files[name], is_mapped=True, keeps_zips=mapped.keeps_zips)
+            for piece in found
+        ]
+        for name, found in find_pieces(mapped.folder, quiet=False).items()
+    }
 
 
 def landed_files() -> dict[tuple[str, str], list[Path]]:
@@ -174,7 +190,8 @@ def _read(table: str, pieces: list[Piece], manifest: Manifest, landing: Path, zo
             entry = None
         outcome = recalled(folder / table / entry["kept_as"]) if entry else None
         if entry is None or outcome is None:
-            with step(f"read {piece.name}"[:60]) as this:
+            shown = f"{table} of {piece.name}" if piece.is_mapped else piece.name
+            with step(f"read {shown}"[:60]) as this:
                 kept_as, outcome = parsed(piece, folder, work, zone)
                 this.result = _described(outcome.raw_rows, outcome.quarantined_rows, outcome.repeated_rows)
             if outcome.note:

@@ -22,6 +22,7 @@ FLOW = (
     "marts/insights",
     "marts/churn",
     "marts/activation",
+    "marts/findings",
     "quality",
 )
 REF = re.compile(r"""ref\(\s*['"](\w+)['"]""")

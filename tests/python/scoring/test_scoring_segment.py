@@ -67,7 +67,7 @@ def telling() -> ShippedModel:
             terms.append(StepTerm(feature.name, (0.5, 1.5, 20.0, 200.0), (0.3, 0.1, 0.0, -0.1, -0.4), 0.2 * sign))
     return ShippedModel(
         name="every_feature",
-        as_of_date="2020-01-01",
+        known_until="2020-01-01",
         horizon_days=90,
         additive=AdditiveScore(-1.0, tuple(terms)),
         calibration=Calibration("sigmoid", (0.0,), (0.1,), 0.9),
