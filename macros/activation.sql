@@ -6,7 +6,7 @@
 with items as (
 
     select * from {{ ref('fct_order_items') }}
-    where is_valid_order and {{ item }} is not null
+    where is_valid_order and customer_id is not null and {{ item }} is not null
 
 ),
 
@@ -121,7 +121,7 @@ select * from final
 with orders as (
 
     select * from {{ ref('fct_orders') }}
-    where is_valid_order
+    where is_valid_order and customer_id is not null
 
 ),
 

@@ -1,7 +1,7 @@
 with items as (
 
     select * from {{ ref('fct_order_items') }}
-    where is_valid_order and product_category is not null
+    where is_valid_order and customer_id is not null and product_category is not null
 
 ),
 
