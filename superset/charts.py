@@ -15,7 +15,7 @@ from typing import Any
 import palette
 from basemap import STYLE
 from catalogue import Table
-from languages import ENGLISH, Language, rephrased, translated
+from languages import ENGLISH, Language, translated
 
 Spec = dict[str, Any]
 Params = dict[str, Any]
@@ -118,9 +118,7 @@ class Dataset:
             return sql
         if words := self.words(name):
             return translated(f"({sql})" if sql else name, words)
-        if phrases := self.language.phrases_of(self._original(name)):
-            return rephrased(sql or name, phrases)
-        return sql
+        return self.language.sentences(self._original(name), sql or name) or sql
 
     def again(self, name: str) -> str:
         """Return a second column that holds the same: a chart may not ask for one column twice."""
