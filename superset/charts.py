@@ -152,7 +152,12 @@ def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]
         words = dataset.words(column)
         for operator, english in _conditions(wanted):
             value = [words.get(str(part), part) for part in english] if isinstance(english, list) else english
-            one = {"clause": "WHERE", "subject": column, "operator": operator, "expressionType": "SIMPLE"}
+            one: dict[str, Any] = {
+                "clause": "WHERE",
+                "subject": column,
+                "operator": operator,
+                "expressionType": "SIMPLE",
+            }
             drawn.append(one if value is None else {**one, "comparator": value})
             asked.append(
                 {"col": column, "op": operator} if value is None else {"col": column, "op": operator, "val": value}
@@ -378,7 +383,7 @@ def _series(kind: str) -> Callable[[Spec, Dataset], tuple[Params, list[Query]]]:
             "minorSplitLine": False,
             **_currency(measures[0]),
         }
-        if alone and "colour" not in spec:
+        if alone and not spec.get("colourful"):
             params["color_scheme"] = palette.SINGLE_ID
         if spec.get("horizontal"):
             params |= {"orientation": "horizontal", "x_axis_title": "", "y_axis_title": ""}
