@@ -177,9 +177,9 @@ def columns_of(files: dict[str, Any], chart: dict[str, Any]) -> set[str]:
 
 def test_a_filter_narrows_each_chart_below_it_or_the_title_says_that_it_does_not(files: dict[str, Any]) -> None:
     phrases = {}
-    for path in ASSETS.glob("*/dashboard.yaml"):
-        for one in yaml.safe_load(path.read_text()).get("filters", []):
-            phrases[(path.parent.name, one["column"])] = one["all"]
+    for file in ASSETS.glob("*/dashboard.yaml"):
+        for one in yaml.safe_load(file.read_text()).get("filters", []):
+            phrases[(file.parent.name, one["column"])] = one["all"]
     for path, dashboard in files.items():
         if not path.startswith("dashboards/"):
             continue
