@@ -49,7 +49,8 @@ class Shop:
         self.write("orders", "".join(f"{order},c{order},created,{stamps}\n" for order in orders))
 
     def landed(self, table: str) -> list[tuple[Any, ...]]:
-        return query(f"FROM '{self.landing / table}/*.parquet' ORDER BY ALL")
+        columns = ", ".join(raw_tables()[table].published)
+        return query(f"SELECT {columns} FROM '{self.landing / table}/*.parquet' ORDER BY ALL")
 
     def quarantined(self) -> list[tuple[Any, ...]]:
         return query(
