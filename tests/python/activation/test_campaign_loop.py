@@ -60,7 +60,7 @@ def act(place: tuple[Path, Path, Path], *arguments: str) -> str:
     raw, warehouse, file = place
     done = run(raw, warehouse, "--file", str(file), *arguments, program=ACTIVATION)
     assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    return str(done.stdout + done.stderr)
 
 
 def refused(place: tuple[Path, Path, Path], change: dict[str, object], *arguments: str) -> str:
@@ -68,7 +68,7 @@ def refused(place: tuple[Path, Path, Path], change: dict[str, object], *argument
     file.write_text(yaml.safe_dump({**EVERYONE, **change}))
     done = run(raw, warehouse, "--file", str(file), *arguments, program=ACTIVATION)
     assert done.returncode == 3, done.stdout + done.stderr
-    return done.stderr
+    return str(done.stderr)
 
 
 def test_a_dry_run_says_who_and_what_can_be_shown_and_changes_nothing(place: tuple[Path, Path, Path]) -> None:
