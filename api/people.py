@@ -214,7 +214,7 @@ class Forecaster:
             "kind": self.model.name,
             "version": self.model.version,
             "trained_on": "the shop's own customers",
-            "cutoff_date": str(self.model.as_of_date),
+            "cutoff_date": str(self.build.segmenter.as_of_date),
             "horizon_days": self.model.horizon_days,
             "threshold": self.threshold,
             "metrics": self.metrics,

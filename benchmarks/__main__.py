@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
+from benchmarks import forecast
 from benchmarks.bench import bench
 from benchmarks.report import write
 from pipeline.base import paths
+from pipeline.base.files import write_whole
 from pipeline.base.outcome import exit_code_of
 
 
@@ -16,7 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what the command line asks for and write a report; returns an exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="numbers of orders")
-    parser.add_argument("--part", choices=("pipeline", "rivals"), help="the pipeline alone, or the race of five tables")
+    parser.add_argument(
+        "--part",
+        choices=("pipeline", "rivals", "forecast"),
+        help="the pipeline alone, the race of five tables, or of forecasts",
+    )
     parser.add_argument("--large", action="store_true", help="10,000,000 orders instead, once; more than an hour")
     parser.add_argument("--runs", type=int, default=5, help="of each step; the report has the median")
     parser.add_argument("--no-score", action="store_true", help="leave scoring unmeasured")
@@ -30,9 +37,16 @@ def _measure(options: argparse.Namespace) -> None:
     sizes = {10_000_000: 1} if options.large else dict.fromkeys(options.sizes, options.runs)
     name = "-".join(filter(None, ["benchmarks", "large" if options.large else "", options.part]))
     report = options.out or paths.PROJECT / "docs" / f"{name}.md"
+    if options.part == "forecast":
+        with tempfile.TemporaryDirectory() as folder:
+            # of the usual sizes the one that tells: forecasts of more differ by less than what is told
+            found = forecast.as_table(forecast.race(min(max(sizes), 100_000), Path(folder)))
+        write_whole(report, forecast.ABOUT + found)
+        print(found)
+        return
     with_scores = not options.no_score
-    found = bench(sizes, part=options.part, with_scores=with_scores, on_size=lambda found: write(found, report))
-    print(write(found, report))
+    measured = bench(sizes, part=options.part, with_scores=with_scores, on_size=lambda found: write(found, report))
+    print(write(measured, report))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from demo.catalogue import build_catalogue
 from demo.dirt import SMALLEST_DIRTY_SHOP, Soiler
+from demo.further import CONTACTS_FILE, EFFECTS_FILE, SUFFIX
 from demo.people import Chunk, World, simulate_chunk
 from demo.places import build_places
 from demo.process import DAY, PROCESSES, START, Clock, probability_of_order
@@ -41,7 +42,6 @@ GENERATOR_VERSION = "1"
 MOST_ORDERS = 30_000_000
 CHUNK_ORDERS = 50_000
 MOST_WORKERS = 4  # more would only wait for the writer, each with a chunk in memory
-CUTOFFS_BACK = (0, 90, 180)
 HORIZONS = (90, 180)
 TRUTH_FILE = "true_probabilities.parquet"
 SHOP_FILE = "shop.json"
@@ -56,6 +56,18 @@ class DemoError(PipelineError, ValueError):
     """The demo shop cannot be generated as asked: nothing was changed."""
 
     exit_code = 2
+
+
+def cutoffs(as_of: int) -> list[int]:
+    """Return the days, latest first, whose true probabilities are written: `as_of`, and the last month ends judged.
+
+    Of each horizon the first day of the last month whose window has closed by `as_of`.
+    """
+    found = [as_of]
+    for horizon in HORIZONS:
+        day = START + dt.timedelta(days=as_of - horizon)
+        found.append((day.replace(day=1) - START).days)
+    return found
 
 
 @dataclass(frozen=True)
@@ -84,8 +96,7 @@ class _Plan:
         """Give the true probabilities of a chunk's people, one table per cut-off and horizon."""
         valid = chunk.valid
         tables = []
-        for back in CUTOFFS_BACK:
-            cutoff = as_of - back
+        for cutoff in cutoffs(as_of):
             past = np.flatnonzero(valid.stories.day < cutoff)
             last = past[np.flatnonzero(np.diff(valid.person[past], append=-1) != 0)]
             stories, theta = valid.stories.take(last), valid.theta[last]
@@ -174,7 +185,7 @@ def generate(
                 "signal": signal,
                 "people": people,
                 "as_of_date": as_of_date.isoformat(),
-                "cutoff_dates": [(as_of_date - dt.timedelta(days=back)).isoformat() for back in CUTOFFS_BACK],
+                "cutoff_dates": [(START + dt.timedelta(days=cutoff)).isoformat() for cutoff in cutoffs(as_of)],
                 "horizons_days": list(HORIZONS),
             }
             (partial / SHOP_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -295,6 +306,7 @@ def _check_replaceable(out_dir: Path) -> None:
     if not out_dir.is_dir():
         raise DemoError(f"{out_dir} is a file, not a folder")
     ours = {f"{name}.{ending}" for name in TABLES for ending in ("csv", "parquet")} | {TRUTH_FILE, SHOP_FILE}
+    ours |= {CONTACTS_FILE, EFFECTS_FILE, *(f"{name}_{SUFFIX}.csv" for name in TABLES)}
     found = {path.name for path in out_dir.iterdir()}
     if found and (SHOP_FILE not in found or found - ours):
         strange = ", ".join(sorted(found - ours)[:5]) or "files without shop.json"

@@ -1,4 +1,4 @@
-"""Command line of churn scoring: read the features, evaluate, fit, score, write."""
+"""Command line of churn scoring: read the features, judge and fit where something changed, score, write."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import contextlib
 import io
 import sys
 import warnings
-from collections.abc import Iterator
-from datetime import datetime, time
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
 from typing import Any
 
 import joblib
@@ -20,24 +20,24 @@ from pipeline.base.console import say, step
 from pipeline.base.errors import StoppedByHand
 from pipeline.base.files import write_whole
 from pipeline.base.outcome import run_until_stopped
-from scoring import backtest, clusters, model_card
-from scoring.cutoffs import with_history
+from scoring import backtest, clusters, model_card, remembered
+from scoring.cutoffs import make_plan, with_history
 from scoring.effects import feature_effects
 from scoring.features import from_arrow
 from scoring.run import RANDOM_STATE, Outcome, Run, calibration_rows, metric_rows
 from scoring.shipped import ShippedModel
-from scoring.store import Frame, NoFeaturesError, Store
+from scoring.store import Frame, NoFeaturesError, Store, plain
 
-SMALL_TABLES = (
+# What was found out when the model was judged: true until it is judged again.
+FOUND_TABLES = (
     "churn_model_metrics",
     "churn_calibration",
     "forecast_calibration",
     "ranking_backtest",
     "return_band_backtest",
     "churn_decision",
-    "churn_feature_effects",
-    "churn_model",
 )
+SMALL_TABLES = (*FOUND_TABLES, "churn_feature_effects", "churn_model")
 CLUSTER_TABLES = ("customer_clusters", "cluster_profiles", "cluster_selection")
 EFFECT_ROWS = 100_000
 
@@ -78,9 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scoring",
         description=(
-            "Fit, evaluate and score churn on the features of $WAREHOUSE_DIR/build.duckdb, and write the tables of the "
-            "schema `scores`. The day to look from is that of the features: for another one, build with "
-            "`dbt build --vars '{as_of_date: 2018-03-01}'` first."
+            "Score churn on the features of $WAREHOUSE_DIR/build.duckdb, and write the tables of the schema `scores`. "
+            "Models are judged and fitted when a window has closed, or what they rest on has changed. The day to look "
+            "from is that of the features: for another one, build with `dbt build --vars '{as_of_date: 2018-03-01}'` "
+            "first."
         ),
     )
     parser.add_argument(
@@ -108,55 +109,114 @@ def _score(store: Store, options: argparse.Namespace) -> None:
             f"The features are built for {frame.horizon_days} days. Set the dbt variable churn_horizon_days to "
             f"{horizon} and build again, or add --evaluate-only."
         )
+    cutoffs = with_history(frame.history_days, frame.as_of_date, horizon)
+    if options.evaluate_only:
+        run = _judge(store, frame, cutoffs, horizon, settings)
+        if not run.outcome.judged:
+            raise NoFeaturesError(
+                f"There is nothing to judge a forecast of {horizon} days by: no window of that length has closed "
+                f"before {frame.as_of_date} with an earlier one to learn from. The first order is "
+                f"{frame.history_days.get(frame.as_of_date, 0):,} days old; try a shorter --horizon."
+            )
+        print(model_card.figures(run.outcome))
+        return
+    folder = paths.warehouse_dir()
+    with step("scoring: look at what has changed") as this:
+        final = make_plan(cutoffs, frame.as_of_date, horizon).final
+        origins = remembered.Origins(
+            store.digests(final.known if final else (), horizon),
+            remembered.code_digest(),
+            {name: value for name, value in settings.items() if name.startswith("churn_")},
+            horizon,
+        )
+        known = remembered.read(folder)
+        change = origins.what_changed(known.origins) if known else "no model is kept"
+        this.result = f"{change}: judge and fit" if change else f"nothing: {known.model.version if known else ''} holds"
+    if known is None or change is not None:
+        known, outcome = _judge_and_fit(store, frame, cutoffs, settings, origins)
+        if known is None:
+            remembered.forget(folder)
+        else:
+            known.write(folder)
+        messages = tuple(outcome.messages)
+        tables = known.tables if known else _found(outcome, settings)
+        card = model_card.render(outcome)
+    else:
+        messages, tables, card = known.messages, known.tables, known.card
+    write_whole(folder / "model_card.md", card)
+    shipped = known.model if known else None
+    with step("scoring: score and write") as this:
+        written = store.replace("customer_churn_scores", _scores(store, frame, shipped) if shipped else [])
+        _write_tables(store, frame, shipped, tables)
+        this.result = f"{written:,} customers"
+    with step("scoring: clusters") as this:
+        this.result = _write_clusters(store, frame)
+    for message in messages:
+        say(f"  scoring: {message}")
+
+
+def _judge(store: Store, frame: Frame, cutoffs: list[date], horizon: int, settings: dict[str, float]) -> Run:
     run = Run(
         store.snapshot,
-        with_history(frame.history_days, frame.as_of_date, horizon),
+        cutoffs,
         frame.as_of_date,
         horizon,
         has_window_values=horizon == frame.horizon_days,
         settings=settings,
         progress=_progress,
     )
-    with step("scoring: evaluate") as this:
+    with step("scoring: judge") as this:
         run.judge()
         choice = run.choose()
         chosen = choice.model if choice and run.outcome.judged else "no model"
         this.result = f"{len(run.outcome.judged)} cut-offs, {chosen} chosen"
-    if options.evaluate_only:
-        print(model_card.figures(run.outcome))
-        return
+    return run
+
+
+def _judge_and_fit(
+    store: Store, frame: Frame, cutoffs: list[date], settings: dict[str, float], origins: remembered.Origins
+) -> tuple[remembered.Remembered | None, Outcome]:
+    run = _judge(store, frame, cutoffs, frame.horizon_days, settings)
     with step("scoring: fit") as this:
         shipped = run.ship()
         this.result = shipped.version if shipped else "no model"
-    with step("scoring: score and write") as this:
-        written = store.replace("customer_churn_scores", _scores(store, frame, shipped) if shipped else [])
-        _write_tables(store, run.outcome, settings)
-        this.result = f"{written:,} customers"
-    with step("scoring: clusters") as this:
-        this.result = _write_clusters(store, frame)
-    for message in run.outcome.messages:
-        say(f"  scoring: {message}")
-    card = paths.warehouse_dir() / "model_card.md"
-    write_whole(card, model_card.render(run.outcome, frame.customers.get(frame.as_of_date, 0)))
+    if shipped is None:
+        return None, run.outcome
+    tables = _found(run.outcome, settings)
+    card = model_card.render(run.outcome)
+    return remembered.Remembered(origins, shipped, tables, tuple(run.outcome.messages), card), run.outcome
 
 
-def _write_tables(store: Store, outcome: Outcome, settings: dict[str, float]) -> None:
-    store.replace_rows("churn_model_metrics", metric_rows(outcome))
-    store.replace_rows("churn_calibration", calibration_rows(outcome))
-    # Orders and revenue of the windows are those of the features' own horizon, which is the one that is written.
-    store.replace_rows("forecast_calibration", backtest.forecast_rows(outcome))
-    store.replace_rows("ranking_backtest", backtest.ranking_rows(outcome))
-    store.replace_rows("return_band_backtest", backtest.band_rows(outcome))
-    store.replace_rows("churn_decision", backtest.decision_rows(outcome, settings))
-    shipped = outcome.shipped
-    store.replace_rows("churn_feature_effects", _effect_rows(store, outcome) if shipped else [])
+def _found(outcome: Outcome, settings: dict[str, float]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of what was found out, without the day they are written on."""
+    rows = {
+        "churn_model_metrics": metric_rows(outcome),
+        "churn_calibration": calibration_rows(outcome),
+        # Orders and revenue of the windows are those of the features' own horizon, which is the one that is written.
+        "forecast_calibration": backtest.forecast_rows(outcome),
+        "ranking_backtest": backtest.ranking_rows(outcome),
+        "return_band_backtest": backtest.band_rows(outcome),
+        "churn_decision": backtest.decision_rows(outcome, settings),
+    }
+    return {
+        name: [{key: plain(value) for key, value in row.items() if key != "as_of_date"} for row in found]
+        for name, found in rows.items()
+    }
+
+
+def _write_tables(
+    store: Store, frame: Frame, shipped: ShippedModel | None, tables: Mapping[str, remembered.Rows]
+) -> None:
+    for name in FOUND_TABLES:
+        store.replace_rows(name, [{**row, "as_of_date": frame.as_of_date} for row in tables[name]])
+    store.replace_rows("churn_feature_effects", _effect_rows(store, frame, shipped) if shipped else [])
     store.replace_rows(
         "churn_model",
         [
             {
                 "model_version": shipped.version,
-                "as_of_date": outcome.as_of_date,
-                "horizon_days": outcome.horizon_days,
+                "as_of_date": frame.as_of_date,
+                "horizon_days": shipped.horizon_days,
                 "model": shipped.name,
                 "definition": shipped.to_json(),
             }
@@ -166,9 +226,8 @@ def _write_tables(store: Store, outcome: Outcome, settings: dict[str, float]) ->
     )
 
 
-def _effect_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
-    assert outcome.shipped is not None
-    sample = store.sample(outcome.as_of_date, EFFECT_ROWS)
+def _effect_rows(store: Store, frame: Frame, shipped: ShippedModel) -> list[dict[str, Any]]:
+    sample = store.sample(frame.as_of_date, EFFECT_ROWS)
     return [
         {
             "feature": one.feature,
@@ -179,10 +238,10 @@ def _effect_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
             "effect": round(one.effect, 9),
             "customer_share": round(one.share, 9),
             "importance": round(one.importance, 9),
-            "as_of_date": outcome.as_of_date,
-            "horizon_days": outcome.horizon_days,
+            "as_of_date": frame.as_of_date,
+            "horizon_days": shipped.horizon_days,
         }
-        for one in feature_effects(outcome.shipped.additive, sample)
+        for one in feature_effects(shipped.additive, sample)
     ]
 
 

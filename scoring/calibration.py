@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,12 @@ ISOTONIC_MIN_RARE = 1000
 STEP_MIN_SHARE = 0.02
 STEP_MIN_RARE = 25
 SLOPE_BOUNDS = (0.0, 3.0)
+# The level of the windows to come is that of the known ones, the recent ones first: a window so many days older counts
+# half as much.
+HALF_LIFE_DAYS = 90.0
+# How far, in log-odds, the recent level is expected to lie from that of all windows: what a handful of returns says
+# beyond that is chance.
+LEVEL_SPREAD = 0.25
 
 
 def expit(values: Floats) -> Floats:
@@ -60,7 +66,49 @@ class Calibration:
         return cls(state["method"], tuple(state["knots"]), tuple(state["values"]), state["slope"])
 
 
-def calibrate(score: Floats, retained: Flags) -> Calibration:
+@dataclass(frozen=True)
+class Window:
+    """The customers of a known window: how many days it is older than the latest one, their scores, who returned."""
+
+    age_days: int
+    score: Floats
+    retained: Flags
+
+
+def drawn_to_recent(calibration: Calibration, windows: Sequence[Window]) -> Calibration:
+    """Move the level of a calibration to that of the recent windows, as far as they tell it.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Learned on the windows together.
+    windows : sequence of Window
+
+    Returns
+    -------
+    Calibration
+        The same map, moved by the log-odds that make the forecast of the windows, each counted half as much for every
+        ``HALF_LIFE_DAYS`` of its age, equal to what happened; drawn towards no move by ``LEVEL_SPREAD``.
+    """
+    weights = [0.5 ** (window.age_days / HALF_LIFE_DAYS) for window in windows]
+    chances = [logit(calibration.probability(window.score)) for window in windows]
+    move = 0.0
+    for _ in range(60):
+        gradient, information = -move / LEVEL_SPREAD**2, 1 / LEVEL_SPREAD**2
+        for weight, chance, window in zip(weights, chances, windows, strict=True):
+            expected = expit(chance + move)
+            gradient += weight * (float(window.retained.sum()) - float(expected.sum()))
+            information += weight * float((expected * (1 - expected)).sum())
+        step = float(np.clip(gradient / information, -1.0, 1.0))
+        move += step
+        if abs(step) < 1e-9:
+            break
+    return Calibration(
+        calibration.method, calibration.knots, tuple(value + move for value in calibration.values), calibration.slope
+    )
+
+
+def calibrate(score: Floats, retained: Flags, returning_people: int | None = None) -> Calibration:
     """Learn the map from scores to probabilities.
 
     Parameters
@@ -68,6 +116,9 @@ def calibrate(score: Floats, retained: Flags) -> Calibration:
     score : array, shape (n,)
         Log-odds of a model fitted on other data.
     retained : array of bool, shape (n,)
+    returning_people : int, optional
+        How many different people returned, where windows overlap and a return counts in several; n rows are n people
+        by default.
 
     Returns
     -------
@@ -75,6 +126,8 @@ def calibrate(score: Floats, retained: Flags) -> Calibration:
         Constant when all scores are equal, a sigmoid when the rare class has under 1,000 members, else isotonic.
     """
     rare = min(int(retained.sum()), int((~retained).sum()))
+    if returning_people is not None:
+        rare = min(rare, returning_people)
     share = (retained.sum() + 0.5) / (len(retained) + 1.0)
     if rare == 0 or float(np.ptp(score)) < 1e-12:
         level = float(logit(np.array([share]))[0])

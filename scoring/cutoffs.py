@@ -1,4 +1,4 @@
-"""Which cut-offs a model may learn from, be calibrated on, be chosen on and be judged on."""
+"""Which cut-offs a model may learn from, be chosen on and be judged on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-# A window that overlaps the calibration window must not be fitted on: a long horizon would cost most of the history.
-MIN_TRAINING_CUTOFFS = 3
+# Windows apart that a model is chosen on; older ones are of another shop, and each costs a fit of every model.
+VALIDATIONS = 4
+# Fewer known month ends than these teach a model that is not the one of today.
+MIN_KNOWN = 3
 
 
 @dataclass(frozen=True)
@@ -18,21 +20,12 @@ class Origin:
     ----------
     cutoff : date
         The day.
-    training : tuple of date
-        Cut-offs to fit on: their windows had closed before the calibration cut-off.
-    calibration : tuple of date
-        Cut-off to calibrate on: the latest whose window had closed. When that leaves too few to fit on, all that are
-        known serve both, and a third of the people are kept for calibration.
+    known : tuple of date
+        Cut-offs whose windows had closed, oldest first.
     """
 
     cutoff: date
-    training: tuple[date, ...]
-    calibration: tuple[date, ...]
-
-    @property
-    def is_split_by_people(self) -> bool:
-        """Whether fitting and calibration share their cut-offs and part by customer."""
-        return self.training == self.calibration
+    known: tuple[date, ...]
 
 
 @dataclass(frozen=True)
@@ -45,26 +38,20 @@ class Plan:
         as_of_date; None when no window has closed yet, so that nothing can be learned.
     test : Origin or None
         The last cut-off whose window has closed, when something was known on that day.
-    validation : Origin or None
-        The last one whose window had closed by the test cut-off: the model is chosen here.
-    backtests : tuple of Origin
-        Others among the last three closed cut-offs, for the record.
+    validations : tuple of Origin
+        Earlier ones whose windows had closed by the test cut-off and do not overlap, oldest first: the model is chosen
+        on all of them together.
     """
 
     final: Origin | None
     test: Origin | None
-    validation: Origin | None
-    backtests: tuple[Origin, ...]
+    validations: tuple[Origin, ...]
 
     @property
     def judged(self) -> tuple[tuple[str, Origin], ...]:
         """Every origin that is evaluated, with its role, oldest first."""
-        named = [("backtest", origin) for origin in self.backtests]
-        if self.validation:
-            named.append(("validation", self.validation))
-        if self.test:
-            named.append(("test", self.test))
-        return tuple(sorted(named, key=lambda pair: pair[1].cutoff))
+        named = [("validation", origin) for origin in self.validations]
+        return (*named, ("test", self.test)) if self.test else tuple(named)
 
 
 def with_history(history_days: Mapping[date, int], as_of: date, horizon_days: int) -> list[date]:
@@ -88,7 +75,16 @@ def with_history(history_days: Mapping[date, int], as_of: date, horizon_days: in
     return list(history_days)
 
 
-def make_plan(cutoffs: Sequence[date], as_of: date, horizon_days: int, judged: int = 3) -> Plan:
+def apart(cutoffs: Sequence[date], horizon_days: int) -> list[date]:
+    """Return the latest cut-off, and going back from it those whose windows do not overlap, oldest first."""
+    found: list[date] = []
+    for cutoff in sorted(cutoffs, reverse=True):
+        if not found or cutoff + timedelta(days=horizon_days) <= found[-1]:
+            found.append(cutoff)
+    return found[::-1]
+
+
+def make_plan(cutoffs: Sequence[date], as_of: date, horizon_days: int) -> Plan:
     """Lay out a run so that no origin learns from a window that had not closed on its day.
 
     Parameters
@@ -99,35 +95,23 @@ def make_plan(cutoffs: Sequence[date], as_of: date, horizon_days: int, judged: i
         Day the warehouse looks from.
     horizon_days : int
         Length of the outcome window.
-    judged : int
-        How many of the last closed cut-offs to evaluate.
 
     Returns
     -------
     Plan
     """
     window = timedelta(days=horizon_days)
-    past = sorted(cutoff for cutoff in cutoffs if cutoff < as_of)
+    closed = sorted(cutoff for cutoff in cutoffs if cutoff < as_of and cutoff + window <= as_of)
 
-    def origin(day: date) -> Origin | None:
-        known = [cutoff for cutoff in past if cutoff + window <= day]
-        if not known:
-            return None
-        calibration = known[-1]
-        training = tuple(cutoff for cutoff in known if cutoff + window <= calibration)
-        if len(training) < MIN_TRAINING_CUTOFFS:
-            return Origin(day, tuple(known), tuple(known))
-        return Origin(day, training, (calibration,))
+    def known_on(day: date) -> tuple[date, ...]:
+        return tuple(cutoff for cutoff in closed if cutoff + window <= day)
 
-    closed = [cutoff for cutoff in past if cutoff + window <= as_of]
-    final = origin(as_of)
-    test = origin(closed[-1]) if closed else None
-    validation = None
-    if test:
-        known_at_test = [cutoff for cutoff in closed if cutoff + window <= test.cutoff]
-        validation = origin(known_at_test[-1]) if known_at_test else None
-    taken = {chosen.cutoff for chosen in (test, validation) if chosen}
-    backtests = tuple(
-        found for cutoff in closed[-judged:] if cutoff not in taken and (found := origin(cutoff)) is not None
-    )
-    return Plan(final, test, validation, backtests)
+    if not closed:
+        return Plan(None, None, ())
+    final = Origin(as_of, tuple(closed))
+    known = known_on(closed[-1])
+    if not known:
+        return Plan(final, None, ())
+    origins = [Origin(cutoff, known_on(cutoff)) for cutoff in apart(known, horizon_days)[-VALIDATIONS:]]
+    taught = [origin for origin in origins if len(origin.known) >= MIN_KNOWN]
+    return Plan(final, Origin(closed[-1], known), tuple(taught or [one for one in origins if one.known]))

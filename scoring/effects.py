@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.explain import phrases
-from scoring.features import BY_NAME, FeatureTable, Floats
+from scoring.features import BY_NAME, FeatureTable, Floats, members, topic_of
 from scoring.models.additive import AdditiveScore
 
 FEW_VALUES = 12  # a number with no more different values is shown value by value, others by tenths
@@ -44,16 +44,17 @@ def feature_effects(model: AdditiveScore, table: FeatureTable) -> list[Effect]:
         On the log-odds of *churn*, the most important feature first.
     """
     effects: list[Effect] = []
+    table = model.prepared(table)
     contributions = {name: -values for name, values in model.contributions(table).items()}
     ranked = sorted(contributions, key=lambda name: (-float(np.abs(contributions[name]).mean()), name))
     for name in ranked:
         importance = float(np.abs(contributions[name]).mean())
-        groups = _word_groups(table, name) if name in table.categories else _number_groups(table, name)
+        groups = _groups(table, name)
         for position, (label, number, member) in enumerate(groups, start=1):
             effects.append(
                 Effect(
                     feature=name,
-                    topic=BY_NAME[name].topic,
+                    topic=topic_of(name),
                     label=label,
                     number=number,
                     position=position,
@@ -66,6 +67,30 @@ def feature_effects(model: AdditiveScore, table: FeatureTable) -> list[Effect]:
 
 
 Groups = list[tuple[str, float, np.ndarray]]
+
+
+def _groups(table: FeatureTable, name: str) -> Groups:
+    alone = [
+        _word_groups(table, member) if member in table.categories else _number_groups(table, member)
+        for member in members(name)
+    ]
+    if len(alone) == 1:
+        return alone[0]
+    # of two that act together, the combinations that most customers have
+    place = [np.zeros(table.rows, dtype=np.int64) for _ in alone]
+    for own, groups in zip(place, alone, strict=True):
+        for number, (_, _, member) in enumerate(groups):
+            own[member] = number
+    both = place[0] * len(alone[1]) + place[1]
+    counts = np.bincount(both, minlength=len(alone[0]) * len(alone[1]))
+    ranked = [int(code) for code in np.argsort(-counts, kind="stable") if counts[code]]
+    found: Groups = []
+    for code in ranked[:TOP_WORDS]:
+        first, second = divmod(code, len(alone[1]))
+        label = f"{alone[0][first][0]}, together with {alone[1][second][0]}"
+        found.append((label, float("nan"), np.flatnonzero(both == code)))
+    rest = np.flatnonzero(np.isin(both, ranked[TOP_WORDS:]))
+    return [*found, ("all others", float("nan"), rest)] if len(rest) else found
 
 
 def _word_groups(table: FeatureTable, name: str) -> Groups:

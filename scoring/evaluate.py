@@ -222,9 +222,19 @@ def wilson(hits: int, count: int, z: float = Z) -> tuple[float, float]:
     return float((middle - spread) / scale), float((middle + spread) / scale)
 
 
-def beats(challenger: Floats, champion: Floats, standard_errors: float = 2.0) -> bool:
-    """Tell whether the challenger's losses per customer are lower by more than `standard_errors` of the difference."""
-    gain = champion - challenger
+def beats(challenger: Floats, champion: Floats, person: npt.NDArray[np.int64], standard_errors: float = 2.0) -> bool:
+    """Tell whether the challenger's losses are lower by more than `standard_errors` of the difference.
+
+    Parameters
+    ----------
+    challenger, champion : array, shape (n,)
+        Loss of each row.
+    person : array of int, shape (n,)
+        Whose row it is: rows of one person, at several cut-offs, go together and count as one draw.
+    standard_errors : float
+    """
+    _, member = np.unique(person, return_inverse=True)
+    gain = np.bincount(member.reshape(-1), weights=champion - challenger)
     if len(gain) < 2:
         return False
     error = float(gain.std(ddof=1)) / np.sqrt(len(gain))

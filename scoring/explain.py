@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scoring.features import BY_NAME, TOPICS, Feature, FeatureTable, Floats
+from scoring.calibration import expit
+from scoring.features import BY_NAME, RHYTHM, TOPICS, Feature, FeatureTable, Floats, members, topic_of
 
 REASONS = 3
 RISK_REASONS = 2
@@ -39,8 +40,8 @@ def reasons(contributions: Mapping[str, Floats], table: FeatureTable) -> Reasons
 
     Parameters
     ----------
-    contributions : mapping of feature name to array, shape (n,)
-        To the log-odds of *churn*: positive raises the risk.
+    contributions : mapping of str to array, shape (n,)
+        By feature, or two features that act together, to the log-odds of *churn*: positive raises the risk.
     table : FeatureTable
         The values to tell.
 
@@ -50,12 +51,15 @@ def reasons(contributions: Mapping[str, Floats], table: FeatureTable) -> Reasons
         By topic, strongest first, each told by its topic's most telling feature; None where nothing is left to say.
     """
     count = table.rows
-    topics = [topic for topic in TOPICS if any(BY_NAME[name].topic == topic for name in contributions)]
-    members = {topic: [name for name in contributions if BY_NAME[name].topic == topic] for topic in topics}
+    about = {name: topic_of(name) for name in contributions}
+    # what two topics do together is a topic of its own, told after theirs where it is as strong
+    met = dict.fromkeys(about.values())
+    topics = [topic for topic in TOPICS if topic in met] + sorted(topic for topic in met if topic not in TOPICS)
+    parts = {topic: [name for name, own in about.items() if own == topic] for topic in topics}
     if not topics:
         nothing, zero = np.full(count, None, dtype=object), np.zeros(count)
         return Reasons((nothing,) * REASONS, (nothing,) * REASONS, (zero,) * REASONS, zero, (nothing,) * RISK_REASONS)
-    by_topic = np.column_stack([sum(contributions[name] for name in members[topic]) for topic in topics])
+    by_topic = np.column_stack([sum(contributions[name] for name in parts[topic]) for topic in topics])
 
     def told(rank: int, order: npt.NDArray[np.intp], lowest: float) -> tuple[Texts, Texts, Floats]:
         """Tell the topics at a rank of `order`; those that add less than `lowest` say nothing."""
@@ -68,7 +72,7 @@ def reasons(contributions: Mapping[str, Floats], table: FeatureTable) -> Reasons
         for position, topic in enumerate(topics):
             rows = np.flatnonzero((chosen == position) & (amount != 0))
             if len(rows):
-                text[rows] = _tell(members[topic], contributions, amount[rows], table, rows)
+                text[rows] = _tell(parts[topic], contributions, amount[rows], table, rows)
                 topic_name[rows] = topic
         return text, topic_name, amount
 
@@ -96,10 +100,17 @@ def _tell(
     for position, name in enumerate(names):
         own = np.flatnonzero(strongest == position)
         if len(own):
-            result[own] = phrases(BY_NAME[name], table, rows[own])
+            result[own] = wording(name, table, rows[own])
     direction = np.where(amount > 0, f" ({RAISES})", f" ({LOWERS})").astype(object)
     told: Texts = result + direction
     return told
+
+
+def wording(name: str, table: FeatureTable, rows: npt.NDArray[np.intp]) -> Texts:
+    """Return the sentence of a term for the given rows: of its feature, or of the two that act together."""
+    told = [phrases(BY_NAME[member], table, rows) for member in members(name)]
+    result: Texts = told[0] if len(told) == 1 else told[0] + ", together with " + told[1]
+    return result
 
 
 def phrases(feature: Feature, table: FeatureTable, rows: npt.NDArray[np.intp]) -> Texts:
@@ -110,7 +121,9 @@ def phrases(feature: Feature, table: FeatureTable, rows: npt.NDArray[np.intp]) -
         chosen: Texts = wording[column.codes[rows]]
         return chosen
     values = table.numbers[feature.name][rows]
-    digits = {-2: 2}.get(feature.decimals, feature.decimals)
+    if feature is RHYTHM:
+        values = 100 * expit(values)
+    digits = {-2: 2}.get(feature.decimals, feature.decimals)  # of a share, whole per cents
     rounded, member = np.unique(np.round(values, digits), return_inverse=True)  # NaN collapses to one
     wording = np.array([_word(feature, float(value)) for value in rounded], dtype=object)
     told: Texts = wording[member.reshape(-1)]

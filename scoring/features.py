@@ -136,8 +136,24 @@ FEATURES: tuple[Feature, ...] = (
         singular="one order canceled",
     ),
 )
-BY_NAME: Mapping[str, Feature] = {feature.name: feature for feature in FEATURES}
-NAMES: tuple[str, ...] = tuple(BY_NAME)
+NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+# Worked out from the others by a model, and no column of ``churn_features``: see ``scoring.models.rhythm``.
+RHYTHM = Feature("rhythm_log_odds", "rhythm", "their rhythm alone gives {} % to return", "no rhythm known", decimals=1)
+BY_NAME: Mapping[str, Feature] = {feature.name: feature for feature in (*FEATURES, RHYTHM)}
+TOGETHER = " x "  # between the names of two features that act together
+
+
+def members(name: str) -> tuple[str, ...]:
+    """Return the features of a term: one, or the two that act together."""
+    return tuple(name.split(TOGETHER))
+
+
+def topic_of(name: str) -> str:
+    """Return what a term is about."""
+    topics = sorted({BY_NAME[member].topic for member in members(name)}, key=TOPICS.index)
+    return " and ".join(topics)
+
+
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(feature.topic for feature in FEATURES))
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -223,6 +239,12 @@ def from_arrow(table: pa.Table, names: Sequence[str] = NAMES) -> FeatureTable:
         else:
             numbers[name] = to_floats(column)
     return FeatureTable(table.num_rows, numbers, categories)
+
+
+def constant(table: FeatureTable) -> frozenset[str]:
+    """Return the features that are alike in all rows: a shop without reviews has nothing to learn from them."""
+    numbers = {name for name, values in table.numbers.items() if len(np.unique(values)) <= 1}
+    return frozenset(numbers | {name for name, one in table.categories.items() if len(np.unique(one.codes)) <= 1})
 
 
 def to_floats(column: pa.ChunkedArray) -> Floats:

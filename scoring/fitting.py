@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from scoring.calibration import Calibration, calibrate
-from scoring.features import NAMES, FeatureTable, Flags, Floats, concatenate
+from scoring.calibration import HALF_LIFE_DAYS, Calibration, Window, calibrate, drawn_to_recent
+from scoring.features import NAMES, RHYTHM, FeatureTable, Flags, Floats, concatenate, constant
 from scoring.models import btyd
 from scoring.models.additive import AdditiveScore
-from scoring.models.boosting import Boosting
+from scoring.models.boosting import PARTNERS, Boosting, Stopping, Trees
 from scoring.models.logistic import Logistic
+from scoring.models.rhythm import Rhythm
 from scoring.value import purchase_history
 
 BASE_RATE = "base_rate"
@@ -24,7 +25,9 @@ RECENCY_FREQUENCY = "recency_frequency"
 MBG_NBD = "mbg_nbd"
 BG_NBD = "bg_nbd"
 LOGISTIC = "logistic"
+LOGISTIC_CURVES = "logistic_curves"
 BOOSTED_ADDITIVE = "boosted_additive"
+BOOSTED_PAIRS = "boosted_pairs"
 BOOSTED_INTERACTIONS = "boosted_interactions"
 # One of each group of near-copies (for a one-time buyer the first order is the last and the largest): with all of them
 # a linear model gives one a large effect and its twin the opposite, and neither can be read.
@@ -55,20 +58,29 @@ LINEAR_FEATURES = (
     "canceled_order_count",
 )
 # From simple to rich: on equal terms the simpler one ships.
-SHIPPABLE = (BASE_RATE, RECENCY_ONLY, RECENCY_FREQUENCY, LOGISTIC, BOOSTED_ADDITIVE)
+SHIPPABLE = (
+    BASE_RATE,
+    RECENCY_ONLY,
+    RECENCY_FREQUENCY,
+    LOGISTIC,
+    LOGISTIC_CURVES,
+    BOOSTED_ADDITIVE,
+    BOOSTED_PAIRS,
+)
 # Fitted and published beside them, but without exact contributions per customer.
 REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
+BTYD: Mapping[str, btyd.Kind] = {BG_NBD: "bg", MBG_NBD: "mbg"}
 
 SEASON_FEATURES = ("last_order_weekday", "last_order_month")
-SEASONS_FROM_DAYS = 640  # two years of 90-day windows, first to last cut-off
+SEASONS_FROM_DAYS = 640  # two years of windows, first to last cut-off
 
 MIN_RARE = 20  # fewer of the rare class to learn from: no model, only the base rate
 FREE_ROWS = 50_000  # training rows up to which nothing is left out
 MAX_COMMON = 200_000  # and never more of them than this
 KEPT_PER_RARE = 20  # beyond it, rows of the common class kept per row of the rare one
 BTYD_CUSTOMERS = 20_000  # histories that the buy-till-you-die likelihoods are fitted to
-CALIBRATION_BUCKETS = 333  # of 1,000, when people rather than cut-offs are set aside for calibration
-STOPPING_BUCKETS = 200  # of 1,000, customers that decide when boosting stops
+OLDEST_LEVEL_DAYS = 4 * HALF_LIFE_DAYS  # older windows would count less than a sixteenth in the level
+ASIDE_BUCKETS = 250  # of 1,000, people who calibrate the models and decide when boosting stops
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,8 @@ class Snapshot:
         Outcome: NaN when there is no later order.
     bucket : array of int, shape (n,)
         0 to 999, drawn from the customer's id: the same person has the same one at every cut-off.
+    person : array of int, shape (n,)
+        Who it is: the same number at every cut-off.
     window : array of int, shape (n,)
         The cut-off, as a day number.
     orders, revenue : array, shape (n,)
@@ -91,6 +105,7 @@ class Snapshot:
     features: FeatureTable
     days_to_next_order: Floats
     bucket: npt.NDArray[np.int64]
+    person: npt.NDArray[np.int64]
     window: npt.NDArray[np.int64]
     orders: Floats
     revenue: Floats
@@ -106,13 +121,14 @@ class Snapshot:
             self.features.take(rows),
             self.days_to_next_order[rows],
             self.bucket[rows],
+            self.person[rows],
             self.window[rows],
             self.orders[rows],
             self.revenue[rows],
         )
 
 
-def stack(snapshots: list[Snapshot]) -> Snapshot:
+def stack(snapshots: Sequence[Snapshot]) -> Snapshot:
     """Put the customers of several cut-offs into one."""
     if len(snapshots) == 1:
         return snapshots[0]
@@ -120,6 +136,7 @@ def stack(snapshots: list[Snapshot]) -> Snapshot:
         concatenate([one.features for one in snapshots]),
         np.concatenate([one.days_to_next_order for one in snapshots]),
         np.concatenate([one.bucket for one in snapshots]),
+        np.concatenate([one.person for one in snapshots]),
         np.concatenate([one.window for one in snapshots]),
         np.concatenate([one.orders for one in snapshots]),
         np.concatenate([one.revenue for one in snapshots]),
@@ -139,24 +156,33 @@ class Fitted:
         return 1.0 - self.calibration.probability(self.score(table))
 
 
+def pick(snapshots: Sequence[Snapshot], rows: npt.NDArray[np.intp]) -> Snapshot:
+    """Return the chosen customers of several cut-offs; `rows` ascend, as if the cut-offs lay one behind the other."""
+    starts = np.cumsum([0, *(len(one.bucket) for one in snapshots)])
+    parts = np.split(rows, np.searchsorted(rows, starts[1:-1]))
+    return stack([one.take(part - start) for one, part, start in zip(snapshots, parts, starts[:-1], strict=True)])
+
+
 def fit_models(
-    training: Snapshot,
-    calibration: Snapshot,
+    known: Sequence[Snapshot],
     horizon_days: int,
     *,
     random_state: int,
     only: str | None = None,
+    without: Collection[str] = (),
 ) -> dict[str, Fitted]:
     """Fit and calibrate the models.
 
     Parameters
     ----------
-    training, calibration : Snapshot
-        Customers whose outcome is known; different customers or different windows.
+    known : sequence of Snapshot
+        Customers at cut-offs whose outcome is known, oldest first; some of the people are kept for calibration.
     horizon_days : int
     random_state : int
     only : str, optional
         Fit just this model.
+    without : collection of str
+        Models not to fit.
 
     Returns
     -------
@@ -166,53 +192,99 @@ def fit_models(
     """
     # One thread: sums of several threads differ in their last bits, and the same input is to give the same scores.
     with threadpool_limits(limits=1):
-        return _fit_models(training, calibration, horizon_days, random_state, only)
+        wanted = {only} if only else {*SHIPPABLE, *REFERENCES} - set(without)
+        return _fit_models(known, horizon_days, random_state, wanted)
 
 
 def _fit_models(
-    training: Snapshot, calibration: Snapshot, horizon_days: int, random_state: int, only: str | None
+    known: Sequence[Snapshot], horizon_days: int, random_state: int, wanted: Collection[str]
 ) -> dict[str, Fitted]:
-    retained, known = training.retained(horizon_days), calibration.retained(horizon_days)
-    everyone = np.concatenate([retained, known])
-    if everyone.all() or not everyone.any():
+    outcomes = [one.retained(horizon_days) for one in known]
+    retained = np.concatenate(outcomes)
+    if retained.all() or not retained.any():
         return {}
+    is_aside = np.concatenate([one.bucket for one in known]) < ASIDE_BUCKETS
+    aside = pick(known, np.flatnonzero(is_aside))
+    seen = retained[is_aside]
+    days = [int(one.window[0]) if len(one.window) else 0 for one in known]
     fitted: dict[str, Fitted] = {}
 
     def add(name: str, fit: Callable[[], AdditiveScore | Callable[[FeatureTable], Floats]]) -> None:
-        if only is not None and name != only:
+        if name not in wanted:
             return
         model = fit()
         additive = model if isinstance(model, AdditiveScore) else None
         score = model.score if isinstance(model, AdditiveScore) else model
-        fitted[name] = Fitted(score, calibrate(score(calibration.features), known), additive)
+        windows = [
+            Window(max(days) - day, score(one.features), outcome)
+            for one, outcome, day in zip(known, outcomes, days, strict=True)
+            if max(days) - day <= OLDEST_LEVEL_DAYS
+        ]
+        calibration = calibrate(score(aside.features), seen, len(np.unique(aside.person[seen])))
+        fitted[name] = Fitted(score, drawn_to_recent(calibration, windows), additive)
 
-    add(BASE_RATE, lambda: AdditiveScore(0.0, ()))
-    rare = min(int(retained.sum()), int((~retained).sum()))
-    if rare < MIN_RARE or min(int(known.sum()), int((~known).sum())) == 0:
+    learning = np.flatnonzero(~is_aside)
+    is_rare_enough = (
+        len(seen) > 0
+        and min(int(retained[learning].sum()), int((~retained[learning]).sum())) >= MIN_RARE
+        and min(int(seen.sum()), int((~seen).sum())) > 0
+    )
+    if len(seen):
+        add(BASE_RATE, lambda: AdditiveScore(0.0, ()))
+    if not is_rare_enough:
         return fitted
-    rows, weight = thin(retained, random_state)
-    table, outcome, bucket = training.features.take(rows), retained[rows], training.bucket[rows]
-    # Other digits than those that set people aside for calibration.
-    held_out = (bucket * 7919 + 13) % 1000 < STOPPING_BUCKETS
+    rows, weight = thin(retained[learning], random_state)
+    training = pick(known, learning[rows])
+    table, outcome = training.features, training.retained(horizon_days)
     add(RECENCY_ONLY, lambda: Logistic(("recency_days",), inverse_penalty=1.0).fit(table, outcome, weight))
     add(
         RECENCY_FREQUENCY,
         lambda: Logistic(("recency_days", "order_count"), inverse_penalty=1.0).fit(table, outcome, weight),
     )
     # In less than two years of windows a month is a window in disguise.
-    untold = () if int(np.ptp(training.window)) >= SEASONS_FROM_DAYS else SEASON_FEATURES
+    untold = set(() if max(days) - min(days) >= SEASONS_FROM_DAYS else SEASON_FEATURES) | constant(table)
     linear = [name for name in LINEAR_FEATURES if name not in untold]
     add(LOGISTIC, lambda: Logistic(linear).fit(table, outcome, weight))
-    boosting = Boosting([name for name in NAMES if name not in untold], random_state)
-    add(BOOSTED_ADDITIVE, lambda: boosting.fit(table, outcome, weight, held_out))
+    rhythm, dying = None, {}
+    with suppress(ValueError):  # histories without a maximum of the likelihood: none of these then
+        dying = {name: _histories_fit(kind, known[-1].features, random_state) for name, kind in BTYD.items()}
+        rhythm = Rhythm(dying[MBG_NBD], horizon_days)
+    own = (RHYTHM.name,) if rhythm else ()
+    ready, stopping = table, Stopping(aside.features, seen)
+    if rhythm:
+        ready, stopping = rhythm.add_to(table), Stopping(rhythm.add_to(aside.features), seen)
+    curves = Logistic([*linear, "tenure_days", *own], is_curved=True)
+    add(LOGISTIC_CURVES, lambda: replace(curves.fit(ready, outcome, weight), rhythm=rhythm))
+    boosting = Boosting([*(name for name in NAMES if name not in untold), *own], random_state)
+    alone: list[AdditiveScore] = []
+
+    def boost_alone() -> AdditiveScore:
+        alone.append(replace(boosting.fit(ready, outcome, weight, stopping), rhythm=rhythm))
+        return alone[0]
+
+    def boost_pairs() -> AdditiveScore:
+        best = strongest((alone or [boost_alone()])[0], stopping.table, PARTNERS)
+        return replace(boosting.fit_with_pairs(ready, outcome, weight, stopping, best), rhythm=rhythm)
+
+    add(BOOSTED_ADDITIVE, boost_alone)
+    add(BOOSTED_PAIRS, boost_pairs)
     add(
         BOOSTED_INTERACTIONS,
-        lambda: boosting.fit_with_interactions(table, outcome, weight, held_out).score,
+        lambda: _prepared(boosting.fit_with_interactions(ready, outcome, weight, stopping), rhythm),
     )
-    with suppress(ValueError):  # histories without a maximum of the likelihood: these two stay out
-        add(BG_NBD, lambda: _buy_till_you_die("bg", calibration.features, horizon_days, random_state))
-        add(MBG_NBD, lambda: _buy_till_you_die("mbg", calibration.features, horizon_days, random_state))
+    for name, model in dying.items():
+        add(name, lambda model=model: _expected_orders(model, horizon_days))  # type: ignore[misc]
     return fitted
+
+
+def strongest(model: AdditiveScore, table: FeatureTable, count: int) -> list[str]:
+    """Return the features whose terms set customers furthest apart, the first one most."""
+    spread = {name: float(effect.std()) for name, effect in model.contributions(table).items()}
+    return sorted(spread, key=lambda name: (-spread[name], name))[:count]
+
+
+def _prepared(trees: Trees, rhythm: Rhythm | None) -> Callable[[FeatureTable], Floats]:
+    return lambda table: trees.score(rhythm.add_to(table) if rhythm else table)
 
 
 def thin(retained: Flags, random_state: int) -> tuple[npt.NDArray[np.intp], Floats]:
@@ -244,15 +316,17 @@ def thin(retained: Flags, random_state: int) -> tuple[npt.NDArray[np.intp], Floa
     return rows[order], weight[order]
 
 
-def _buy_till_you_die(
-    kind: btyd.Kind, table: FeatureTable, horizon_days: int, random_state: int
-) -> Callable[[FeatureTable], Floats]:
-    """Fit to the histories alone (no outcome is used); the score is the log of the expected purchases."""
+def _histories_fit(kind: btyd.Kind, table: FeatureTable, random_state: int) -> btyd.BuyTillYouDie:
+    """Fit to the histories alone: no outcome is used."""
     repeats, last, age = purchase_history(table.numbers)
     if len(repeats) > BTYD_CUSTOMERS:
         chosen = np.random.default_rng(random_state).choice(len(repeats), BTYD_CUSTOMERS, replace=False)
         repeats, last, age = repeats[chosen], last[chosen], age[chosen]
-    model = btyd.fit(kind, repeats, last, age)
+    return btyd.fit(kind, repeats, last, age)
+
+
+def _expected_orders(model: btyd.BuyTillYouDie, horizon_days: int) -> Callable[[FeatureTable], Floats]:
+    """Return a score: the log of the expected purchases."""
 
     def score(features: FeatureTable) -> Floats:
         # Many customers share a history: the hypergeometric function is worked out once for each.

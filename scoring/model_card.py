@@ -6,7 +6,7 @@ import math
 
 from scoring.evaluate import BOOTSTRAPS, Interval
 from scoring.fitting import BASE_RATE, REFERENCES
-from scoring.run import MARGIN, Outcome, drift_note
+from scoring.run import MARGIN, OFF_LEVEL, Outcome, drift_note
 
 REALISTIC_AUC = 0.75
 
@@ -22,7 +22,7 @@ def figures(outcome: Outcome) -> str:
             "",
             f"{first.customers:,} customers, {first.retained:,} returned within {outcome.horizon_days} days; "
             f"the rare class is *{first.rare_class}* ({rare / first.customers:.2%}). "
-            f"{_data_of(judged.origin.training, judged.origin.calibration)}",
+            f"Fitted on {len(judged.origin.known)} earlier month ends, calibrated on people kept for it.",
             "",
             "| model | ROC AUC | average precision | lift at 10 % | log loss | Brier skill | slope | intercept "
             f"| precision, recall of churn from {first.threshold:g} |",
@@ -50,11 +50,12 @@ def figures(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def render(outcome: Outcome, scored: int) -> str:
-    """Return the whole card as Markdown."""
+def render(outcome: Outcome) -> str:
+    """Return the whole card as Markdown; it holds until the model is judged again."""
     shipped, choice = outcome.shipped, outcome.choice
+    until = f", known until {shipped.known_until}" if shipped else ""
     lines = [
-        f"# Churn model, {outcome.horizon_days} days, as of {outcome.as_of_date}",
+        f"# Churn model, {outcome.horizon_days} days{until}",
         "",
         f"Churn here means: no shopping occasion (a day with a valid order) within {outcome.horizon_days} days.",
         "",
@@ -63,9 +64,10 @@ def render(outcome: Outcome, scored: int) -> str:
     ]
     if shipped and choice:
         lines += [
-            f"**{shipped.name}** (`{shipped.version}`), because {choice.reason}. {scored:,} customers are scored.",
+            f"**{shipped.name}** (`{shipped.version}`), because {choice.reason}.",
             "",
-            f"Calibrated by {shipped.calibration.method} on outcomes it was not fitted on. Bands: medium from "
+            f"Calibrated by {shipped.calibration.method} on people it was not fitted on, its level drawn to "
+            f"that of the last windows. It holds until another window closes. Bands: medium from "
             f"{shipped.band_medium_min:g}, high from {shipped.band_high_min:g}.",
             "",
         ]
@@ -83,9 +85,11 @@ def render(outcome: Outcome, scored: int) -> str:
         "",
         "## The rule",
         "",
-        "The model is chosen on the validation cut-off by log loss, never on the test cut-off. Recency alone must beat "
-        "the base rate, and any other model must beat recency alone, by more than "
-        f"{MARGIN:g} standard errors of the mean difference in log loss per customer; otherwise the simpler one ships. "
+        "The model is chosen on all validation cut-offs together by log loss, never on the test cut-off. Recency alone "
+        "must beat the base rate, and any richer model what is simpler, by more than "
+        f"{MARGIN:g} standard errors of the mean difference in log loss, a person counted once; otherwise the simpler "
+        f"one ships. So it does where the richer one's returns of all windows together are off by more than a factor "
+        f"of {OFF_LEVEL:g} and by more than the simpler one's. "
         f"{', '.join(REFERENCES)} are fitted for comparison and never ship: they have no exact contributions "
         "per customer.",
         "",
@@ -124,12 +128,6 @@ def _money(outcome: Outcome) -> list[str]:
     for name, (orders, seen, revenue, paid) in outcome.test.money.items():
         lines.append(f"| {name} | {orders:,.0f} | {seen:,.0f} | {revenue:,.0f} | {paid:,.0f} |")
     return [*lines, ""]
-
-
-def _data_of(training: tuple[object, ...], calibration: tuple[object, ...]) -> str:
-    if training == calibration:
-        return f"Fitted on {len(training)} earlier cut-offs, calibrated on a third of their people."
-    return f"Fitted on {len(training)} earlier cut-offs, calibrated on {calibration[0]}."
 
 
 def _interval(interval: Interval, digits: int) -> str:

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from scoring import evaluate
-from scoring.cutoffs import Origin, Plan, make_plan
+from scoring.cutoffs import Origin, Plan, apart, make_plan
 from scoring.evaluate import Evaluation
 from scoring.features import Floats
-from scoring.fitting import (
-    BASE_RATE,
-    CALIBRATION_BUCKETS,
-    RECENCY_ONLY,
-    SHIPPABLE,
-    Snapshot,
-    fit_models,
-    stack,
-)
+from scoring.fitting import BASE_RATE, BOOSTED_INTERACTIONS, RECENCY_ONLY, SHIPPABLE, Snapshot, fit_models, stack
 from scoring.models.btyd import fit_pace
 from scoring.shipped import ShippedModel
 from scoring.value import ValueModel, fit_value, purchase_history
 
 RANDOM_STATE = 20_180_901
-MARGIN = 2.0  # standard errors by which a model must beat recency-only to ship
+MARGIN = 2.0  # standard errors by which a richer model must beat a simpler one to ship
+OFF_LEVEL = 1.25  # ratio of returns, expected to observed, within which no model is turned down for its level
 DRIFT = 1.5  # ratio of observed to forecast returns beyond which the metrics carry a note
 
 Loader = Callable[[date], Snapshot]
@@ -118,7 +112,7 @@ class Run:
         asked = self.outcome.plan.judged
         for _, origin in asked:
             # read before the threads start: a database connection serves one of them
-            for cutoff in (*origin.training, *origin.calibration, origin.cutoff):
+            for cutoff in (*origin.known, origin.cutoff):
                 self._snapshot(cutoff)
         # The origins know nothing of each other: a thread each, as many as there are cores. The limit is set out here
         # too, or the first fit to end would lift it for the others.
@@ -134,8 +128,9 @@ class Run:
 
     def _judge(self, role: str, origin: Origin) -> Judged | None:
         self._progress(f"judging at {origin.cutoff} ({role})")
-        training, calibration = self._known(origin)
-        models = fit_models(training, calibration, self.outcome.horizon_days, random_state=RANDOM_STATE)
+        # the ceiling is only told of, at the last window
+        without = () if role == "test" else (BOOSTED_INTERACTIONS,)
+        models = fit_models(self._known(origin), self.outcome.horizon_days, random_state=RANDOM_STATE, without=without)
         if not models:
             return None
         snapshot = self._snapshot(origin.cutoff)
@@ -149,7 +144,7 @@ class Run:
             random_state=RANDOM_STATE,
         )
         money: dict[str, tuple[float, float, float, float]] = {}
-        value = self._value(training, calibration)
+        value = self._value(origin)
         if self._has_values:
             orders, worth = value.orders(snapshot.features), value.order_value(snapshot.features)
             for name, chance in chances.items():
@@ -163,22 +158,18 @@ class Run:
         return Judged(role, origin, evaluations, chances, snapshot, value, money)
 
     def choose(self) -> Choice | None:
-        """Choose on the validation cut-off; see :func:`choose`."""
-        validation = next((one for one in self.outcome.judged if one.role == "validation"), None)
-        if validation is None:
+        """Choose on all validation cut-offs together; see :func:`choose`."""
+        validations = [one for one in self.outcome.judged if one.role == "validation"]
+        if not validations:
             self.outcome.choice = Choice(
                 RECENCY_ONLY, "there is no closed window to choose a model on, so the simplest one with a reason ships"
             )
         else:
-            losses = {
-                name: evaluate.log_losses(chance, validation.snapshot.retained(self.outcome.horizon_days))
-                for name, chance in validation.churn_probability.items()
-            }
-            self.outcome.choice = choose(losses)
+            self.outcome.choice = choose(gather_trials(validations, self.outcome.horizon_days))
         return self.outcome.choice
 
     def ship(self) -> ShippedModel | None:
-        """Fit the chosen model on every closed window, for scoring at as_of_date."""
+        """Fit the chosen model on every closed window, for scoring until the next one closes."""
         plan, choice = self.outcome.plan, self.outcome.choice
         if plan.final is None or choice is None:
             self.outcome.messages.append(
@@ -187,16 +178,16 @@ class Run:
             )
             return None
         self._progress("fitting the model that ships")
-        training, calibration = self._known(plan.final)
+        known = self._known(plan.final)
         horizon = self.outcome.horizon_days
-        models = fit_models(training, calibration, horizon, random_state=RANDOM_STATE, only=choice.model)
+        models = fit_models(known, horizon, random_state=RANDOM_STATE, only=choice.model)
         if not models:
-            models = fit_models(training, calibration, horizon, random_state=RANDOM_STATE, only=BASE_RATE)
+            models = fit_models(known, horizon, random_state=RANDOM_STATE, only=BASE_RATE)
             self.outcome.choice = Choice(
                 BASE_RATE, "too few customers returned, or left, to learn from: the base rate ships"
             )
         if not models:
-            everyone = stack([training, calibration]).retained(horizon).all()
+            everyone = all(one.retained(horizon).all() for one in known)
             self.outcome.messages.append(
                 f"No scores: in every closed window {'everyone' if everyone else 'nobody'} returned, "
                 "and a probability cannot be learned from that."
@@ -207,11 +198,11 @@ class Run:
         assert fitted.additive is not None
         self.outcome.shipped = ShippedModel(
             name=name,
-            as_of_date=self.outcome.as_of_date.isoformat(),
+            known_until=(max(plan.final.known) + timedelta(days=horizon)).isoformat(),
             horizon_days=horizon,
             additive=fitted.additive,
             calibration=fitted.calibration,
-            value=self._value(training, calibration),
+            value=self._value(plan.final),
             band_medium_min=self._settings["churn_band_medium_min"],
             band_high_min=self._settings["churn_band_high_min"],
         )
@@ -219,9 +210,10 @@ class Run:
         self.outcome.shipped = ShippedModel.from_json(self.outcome.shipped.to_json())
         return self.outcome.shipped
 
-    def _value(self, training: Snapshot, calibration: Snapshot) -> ValueModel:
-        known = stack([training, calibration])
-        repeats, _, age = purchase_history(calibration.features.numbers)
+    def _value(self, origin: Origin) -> ValueModel:
+        # windows that do not overlap: each payment counts once
+        known = stack([self._snapshot(cutoff) for cutoff in apart(origin.known, self.outcome.horizon_days)])
+        repeats, _, age = purchase_history(self._snapshot(max(origin.known)).features.numbers)
         return fit_value(
             known.features,
             known.retained(self.outcome.horizon_days),
@@ -230,12 +222,8 @@ class Run:
             fit_pace(repeats, age),
         )
 
-    def _known(self, origin: Origin) -> tuple[Snapshot, Snapshot]:
-        training = stack([self._snapshot(cutoff) for cutoff in origin.training])
-        if origin.is_split_by_people:
-            aside = training.bucket < CALIBRATION_BUCKETS
-            return training.take(~aside), training.take(aside)
-        return training, stack([self._snapshot(cutoff) for cutoff in origin.calibration])
+    def _known(self, origin: Origin) -> list[Snapshot]:
+        return [self._snapshot(cutoff) for cutoff in origin.known]
 
     def _snapshot(self, cutoff: date) -> Snapshot:
         if cutoff not in self._cache:
@@ -243,35 +231,80 @@ class Run:
         return self._cache[cutoff]
 
 
-def choose(losses: Mapping[str, Floats]) -> Choice:
-    """Apply the rule: what does not beat recency-only on the validation cut-off does not ship.
+@dataclass(frozen=True)
+class Trials:
+    """What the models said at all validation cut-offs together, a row a customer and cut-off.
 
     Parameters
     ----------
     losses : mapping of str to array, shape (n,)
-        Log loss of each customer at the validation cut-off, per model.
+        Log loss of each row, of the models fitted at every one of the cut-offs.
+    off_level : mapping of str to float
+        Returns of all windows together, expected to observed or the other way round: the ratio above 1.
+    person : array of int, shape (n,)
+        Whose row it is.
+    """
+
+    losses: Mapping[str, Floats]
+    off_level: Mapping[str, float]
+    person: npt.NDArray[np.int64]
+
+
+def gather_trials(judged: Sequence[Judged], horizon_days: int) -> Trials:
+    """Put the validation cut-offs behind each other."""
+    # where too few had returned to learn from, on the shop's first days, there is nothing to choose between
+    judged = [one for one in judged if RECENCY_ONLY in one.churn_probability] or list(judged)
+    everywhere = [name for name in judged[0].churn_probability if all(name in one.churn_probability for one in judged)]
+    retained = np.concatenate([one.snapshot.retained(horizon_days) for one in judged])
+    chances = {name: np.concatenate([one.churn_probability[name] for one in judged]) for name in everywhere}
+    return Trials(
+        {name: evaluate.log_losses(chance, retained) for name, chance in chances.items()},
+        {name: _off_level(float((1.0 - chance).sum()), float(retained.sum())) for name, chance in chances.items()},
+        np.concatenate([one.snapshot.person for one in judged]),
+    )
+
+
+def _off_level(expected: float, observed: float) -> float:
+    if expected <= 0 or observed <= 0:
+        return float("inf")
+    return max(expected / observed, observed / expected)
+
+
+def choose(trials: Trials) -> Choice:
+    """Apply the rule: what does not beat what is simpler on the validation cut-offs does not ship.
+
+    Parameters
+    ----------
+    trials : Trials
 
     Returns
     -------
     Choice
-        Recency-only must beat the base rate, and every other model recency-only, by more than two standard errors of
-        the mean difference per customer. Of those that do, the one with the lowest loss ships.
+        Recency-only must beat the base rate, and every richer model the best one before it, by more than two standard
+        errors of the mean difference in log loss, people counted once. A model that misses the returns of all windows
+        together by more than ``OFF_LEVEL``, and by more than the one it would replace, stays out.
     """
-    if RECENCY_ONLY not in losses or not evaluate.beats(losses[RECENCY_ONLY], losses[BASE_RATE], MARGIN):
-        floor, below = BASE_RATE, "recency alone does not beat the base rate"
-    else:
+    known = trials.losses
+
+    def is_better(name: str, other: str) -> bool:
+        level = trials.off_level[name]
+        is_level = level <= OFF_LEVEL or level <= trials.off_level[other]
+        return is_level and evaluate.beats(known[name], known[other], trials.person, MARGIN)
+
+    if RECENCY_ONLY in known and is_better(RECENCY_ONLY, BASE_RATE):
         floor, below = RECENCY_ONLY, "recency alone beats the base rate"
-    bar = losses.get(RECENCY_ONLY, losses[BASE_RATE])
-    rivals = [name for name in SHIPPABLE if name in losses and name not in (BASE_RATE, RECENCY_ONLY)]
-    better = [
-        name
-        for name in rivals
-        if evaluate.beats(losses[name], bar, MARGIN) and evaluate.beats(losses[name], losses[BASE_RATE], MARGIN)
-    ]
-    if not better:
+    else:
+        floor, below = BASE_RATE, "recency alone does not beat the base rate"
+    champion = floor
+    for name in SHIPPABLE:
+        if name in known and name not in (BASE_RATE, RECENCY_ONLY):
+            # what recency alone beats must not come in past it where recency itself stays out
+            simpler = [one for one in dict.fromkeys((champion, RECENCY_ONLY)) if one in known]
+            if all(is_better(name, one) for one in simpler):
+                champion = name
+    if champion == floor:
         return Choice(floor, f"{below}, and no other model beats recency alone by {MARGIN:g} standard errors")
-    winner = min(better, key=lambda name: (float(losses[name].mean()), SHIPPABLE.index(name)))
-    return Choice(winner, f"it beats recency alone by more than {MARGIN:g} standard errors and has the lowest log loss")
+    return Choice(champion, f"it beats every simpler model that could ship by more than {MARGIN:g} standard errors")
 
 
 def metric_rows(outcome: Outcome) -> list[dict[str, Any]]:

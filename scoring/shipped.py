@@ -47,8 +47,8 @@ class ShippedModel:
     ----------
     name : str
         Kind of model, as in the metrics.
-    as_of_date : str
-        Day it was fitted on, ISO format.
+    known_until : str
+        Day on which the last window it learned from had closed, ISO format.
     horizon_days : int
     additive : AdditiveScore
         Log-odds of a return.
@@ -60,7 +60,7 @@ class ShippedModel:
     """
 
     name: str
-    as_of_date: str
+    known_until: str
     horizon_days: int
     additive: AdditiveScore
     calibration: Calibration
@@ -93,6 +93,7 @@ class ShippedModel:
         -------
         Scores
         """
+        table = self.additive.prepared(table)
         contributions, score = self._add_up(table)
         returning = self.calibration.probability(-score)
         churn = np.round(1.0 - returning, PROBABILITY_DIGITS)
@@ -120,13 +121,13 @@ class ShippedModel:
     def version(self) -> str:
         """Name, horizon, day and a digest of every number in the model: the same input gives the same version."""
         digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:10]
-        return f"{self.name}-{self.horizon_days}d-{self.as_of_date}-{digest}"
+        return f"{self.name}-{self.horizon_days}d-{self.known_until}-{digest}"
 
     def to_json(self) -> str:
         """Return the whole model as JSON."""
         state = {
             "name": self.name,
-            "as_of_date": self.as_of_date,
+            "known_until": self.known_until,
             "horizon_days": self.horizon_days,
             "additive": self.additive.to_dict(),
             "calibration": self.calibration.to_dict(),
@@ -142,7 +143,7 @@ class ShippedModel:
         state: dict[str, Any] = json.loads(text)
         return cls(
             name=state["name"],
-            as_of_date=state["as_of_date"],
+            known_until=state["known_until"],
             horizon_days=state["horizon_days"],
             additive=AdditiveScore.from_dict(state["additive"]),
             calibration=Calibration.from_dict(state["calibration"]),

@@ -19,9 +19,10 @@ from scoring.features import NAMES, FeatureTable, from_arrow, to_floats
 from scoring.fitting import Snapshot
 
 BATCH_ROWS = 250_000
-# Decimal digits of a digest, so that the same person gets the same number everywhere. The first eight characters choose
-# the people of the past cut-offs and are no longer random among them.
+# Decimal digits of a digest, so that the same person gets the same number everywhere. The first characters choose the
+# people of the past cut-offs and are no longer random among them.
 BUCKET = "(('0x' || substr(md5(customer_id), 9, 8))::ubigint % 1000)::bigint"
+PERSON = "('0x' || substr(md5(customer_id), 17, 15))::bigint"
 
 
 class NoFeaturesError(Exception):
@@ -109,7 +110,8 @@ class Store:
         """Read everyone at one past cut-off, in the order of their ids."""
         table = self._connection.sql(
             f"""
-            select {", ".join(NAMES)}, days_to_next_order, orders_in_window, revenue_in_window, {BUCKET} as bucket
+            select {", ".join(NAMES)}, days_to_next_order, orders_in_window, revenue_in_window,
+                {BUCKET} as bucket, {PERSON} as person
             from marts.churn_features
             where cutoff_date = ?
             order by customer_id
@@ -120,10 +122,54 @@ class Store:
             from_arrow(table),
             to_floats(table.column("days_to_next_order")),
             table.column("bucket").to_numpy(),
+            table.column("person").to_numpy(),
             np.full(table.num_rows, cutoff.toordinal(), dtype=np.int64),
             to_floats(table.column("orders_in_window")),
             to_floats(table.column("revenue_in_window")),
         )
+
+    def digests(self, cutoffs: Sequence[date], horizon_days: int) -> dict[str, str]:
+        """Return a digest of what is known of each cut-off: its customers, their features, what they did."""
+        columns = ", ".join(
+            (
+                "customer_id",
+                *NAMES,
+                # a return after the window becomes known later and changes nothing
+                f"case when days_to_next_order < {horizon_days} then days_to_next_order end",
+                "orders_in_window",
+                "revenue_in_window",
+            )
+        )
+        rows = self._connection.execute(
+            f"""
+            select cutoff_date, count(*), bit_xor(hash({columns})), sum(hash({columns}) % 4294967296)
+            from marts.churn_features
+            where cutoff_date in (select unnest(?::date[]))
+            group by cutoff_date
+            """,
+            [list(cutoffs)],
+        ).fetchall()
+        return {row[0].isoformat(): f"{row[1]}-{row[2]:016x}-{row[3]}" for row in rows}
+
+    def ids(self, cutoff: date) -> list[str]:
+        """Return who stands at a cut-off, in the order of :meth:`snapshot`."""
+        rows = self._connection.execute(
+            "select customer_id from marts.churn_features where cutoff_date = ? order by customer_id", [cutoff]
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def shipped_kind(self) -> str:
+        """Return the kind of model in use.
+
+        Raises
+        ------
+        NoFeaturesError
+            When nothing ships.
+        """
+        rows = self._connection.execute("select model from scores.churn_model").fetchall()
+        if not rows:
+            raise NoFeaturesError("No model ships: run `python -m scoring`, and see why in what it prints.")
+        return str(rows[0][0])
 
     def sample(self, cutoff: date, rows: int, names: Sequence[str] = NAMES) -> FeatureTable:
         """Read a sample of a cut-off: always the same customers, chosen by a digest of their ids."""
@@ -218,11 +264,12 @@ class Store:
         """Replace the rows of a small score table; NaN becomes NULL."""
         if not rows:
             return self.replace(name, [])
-        columns = {column: pa.array([_plain(row[column]) for row in rows], from_pandas=True) for column in rows[0]}
+        columns = {column: pa.array([plain(row[column]) for row in rows], from_pandas=True) for column in rows[0]}
         return self.replace(name, [pa.table(columns)])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a number of Python's own; None for NaN."""
     if isinstance(value, (float, np.floating)):
         return None if np.isnan(value) else float(value)
     if isinstance(value, np.integer):

@@ -22,6 +22,7 @@ import yaml
 from catalogue import Table
 from charts import AssetError, Dataset, Metric
 from languages import ENGLISH, Language
+from shop import Shop
 
 NAMESPACE = uuid.UUID("5f0c5c1e-52f5-5d0b-9a0d-0f6e7c4a5100")
 VERSION = "1.0.0"
@@ -571,31 +572,34 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
     assets : Path
         Folder of the descriptions.
     """
+    shop = Shop.read(catalogue, assets)
     contents: dict[str, dict[str, Any]] = {
         "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
         **{f"databases/{name}.yaml": _database(name) for name in DATABASES},
     }
     dashboards, unused = [], {}
     for language in languages.every(assets):
-        dashboards += _compile(catalogue, assets, language, contents)
+        dashboards += _compile(catalogue, assets, language, shop, contents)
         language.check()
         unused[language.code] = language.unused
     uuids: dict[str, set[str]] = {"databases": set(), "datasets": set(), "charts": set(), "dashboards": set()}
     for path, content in contents.items():
         if "uuid" in content:
             uuids[path.split("/")[0]].add(content["uuid"])
-    return Bundle({path: _dump(content) for path, content in contents.items()}, dashboards, uuids, unused)
+    return Bundle(
+        {path: _dump(shop.in_its_currency(content)) for path, content in contents.items()}, dashboards, uuids, unused
+    )
 
 
 def _compile(
-    catalogue: dict[str, Table], assets: Path, language: Language, contents: dict[str, dict[str, Any]]
+    catalogue: dict[str, Table], assets: Path, language: Language, shop: Shop, contents: dict[str, dict[str, Any]]
 ) -> list[Dashboard]:
     """Add what there is in one language to the contents; return its dashboards."""
     datasets = load_datasets(catalogue, assets, language)
-    dashboards = load_dashboards(assets, language)
+    dashboards = [one for one in load_dashboards(assets, language) if shop.page(one, datasets)]
     used = {chart["dataset"] for dashboard in dashboards for chart in dashboard.charts.values()}
     filters = [one for dashboard in dashboards for one in dashboard.spec.get("filters", [])]
-    used |= {one["dataset"] for one in filters}
+    used |= {one["dataset"] for one in filters if "dataset" in one}
     if unknown := used - set(datasets):
         raise AssetError(f"no such dataset: {', '.join(sorted(unknown))}")
     css = (assets / "dashboard.css").read_text()

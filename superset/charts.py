@@ -95,9 +95,13 @@ class Dataset:
         self.used.add(name)
         return self.metrics[name]
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a column of this name."""
+        return name in self.table.columns or name in self.calculated
+
     def column(self, name: str) -> str:
         """Return a column's name, or say that it is not there."""
-        if name not in self.table.columns and name not in self.calculated:
+        if name not in self:
             raise AssetError(f"{self.key} has no column {name!r}; it has {', '.join(self.table.columns)}")
         self.used.add(name)
         return name

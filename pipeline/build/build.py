@@ -40,6 +40,8 @@ from pipeline.runs.history import current
 
 # Everything that reads the scores, tests included: built after scoring.
 DOWNSTREAM_OF_SCORES = "source:scores+"
+# What scoring found out and applies until something it rests on changes.
+CHURN_MODEL = "churn_model.json"
 
 
 # Names the first month to build again to the models that know how to (macros/dbt_internals/windows.sql).
@@ -170,9 +172,10 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
 
 
 def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
-    """Fit, evaluate and score on the marts of the build file, then build what depends on the scores.
+    """Judge, fit and score on the marts of the build file, then build what depends on the scores.
 
-    Where the build file holds no finished build, all of it is built.
+    The models are judged again whether or not anything has changed. Where the build file holds no finished build, all
+    of it is built.
 
     Raises
     ------
@@ -180,6 +183,7 @@ def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
         Scoring, or a dependent model or test, failed.
     """
     with exclusive(paths.warehouse_dir()):
+        (paths.warehouse_dir() / CHURN_MODEL).unlink(missing_ok=True)
         before = finished_build()
         if before is None or on_spark() or before.engine != target():
             build_all(variables)

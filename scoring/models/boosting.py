@@ -1,67 +1,69 @@
-"""Histogram gradient boosting, with and without interactions between features."""
+"""Histogram gradient boosting: of one feature a tree, of two, and of any number."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from scoring.features import FeatureTable, Flags, Floats
-from scoring.models.additive import AdditiveScore, CategoryTerm, StepTerm, Term
+from scoring.features import Codes, FeatureTable, Flags, Floats
+from scoring.models.additive import AdditiveScore, Axis, CategoryTerm, PairTerm, StepTerm, Term
+from scoring.models.sums import NOTHING, centred, tabulate
 
 INTERVALS = 64  # per numeric feature: quantiles of the values met in training
+INTERVALS_OF_PAIRS = 32  # per numeric feature where two may act together: a pair has as many squared
 WORDS = 60  # most frequent words of a category; the others share one code
+PARTNERS = 8  # features, those that say most alone, any two of which may act together
 
 
 @dataclass(frozen=True)
 class _Binned:
     """Integer codes of the features, so that a tree's every possible answer can be listed."""
 
-    features: tuple[str, ...]
-    edges: dict[str, Floats]
-    words: dict[str, dict[str, int]]
+    axes: tuple[Axis, ...]
 
     @classmethod
-    def learn(cls, features: Sequence[str], table: FeatureTable) -> _Binned:
-        edges: dict[str, Floats] = {}
-        words: dict[str, dict[str, int]] = {}
-        used: list[str] = []
+    def learn(cls, features: Sequence[str], table: FeatureTable, intervals: int) -> _Binned:
+        axes: list[Axis] = []
         for name in features:
-            if name in table.numbers and np.isnan(table.numbers[name]).all():
-                continue  # a shop without reviews: nothing to cut into intervals
-            used.append(name)
             if name in table.categories:
                 column = table.categories[name]
                 counts = np.bincount(column.codes, minlength=len(column.words))
-                ranked = sorted(range(len(column.words)), key=lambda code: (-counts[code], column.words[code]))
-                words[name] = {column.words[code]: rank for rank, code in enumerate(ranked[:WORDS])}
-            else:
-                values = table.numbers[name][~np.isnan(table.numbers[name])]
-                levels: Any = (
-                    np.quantile(values, np.linspace(0, 1, INTERVALS + 1)[1:-1], method="lower") if len(values) else []
-                )
-                edges[name] = np.unique(np.asarray(levels, dtype=np.float64))
-        return cls(tuple(used), edges, words)
+                met = [code for code in range(len(column.words)) if counts[code]]
+                ranked = sorted(met, key=lambda code: (-counts[code], column.words[code]))
+                axes.append(Axis(name, None, tuple(column.words[code] for code in ranked[:WORDS])))
+                continue
+            values = table.numbers[name][~np.isnan(table.numbers[name])]
+            if not len(values):
+                continue  # a shop without reviews: nothing to cut into intervals
+            levels: Any = np.quantile(values, np.linspace(0, 1, intervals + 1)[1:-1], method="lower")
+            axes.append(Axis(name, tuple(float(edge) for edge in np.unique(levels)), None))
+        return cls(tuple(axes))
 
-    def codes(self, table: FeatureTable) -> npt.NDArray[np.float32]:
-        result = np.empty((table.rows, len(self.features)), dtype=np.float32)
-        for position, name in enumerate(self.features):
-            if name in self.words:
-                mapping = {word: float(code) for word, code in self.words[name].items()}
-                result[:, position] = table.categories[name].lookup(mapping, float(WORDS))
-            else:
-                values = table.numbers[name]
-                code = np.searchsorted(self.edges[name], np.nan_to_num(values), side="left").astype(np.float32)
-                result[:, position] = np.where(np.isnan(values), np.nan, code)
-        return result
+    def codes(self, table: FeatureTable) -> Codes:
+        """Return the codes of each row, shape (rows, features)."""
+        return np.column_stack([axis.codes(table) for axis in self.axes]).astype(np.int32)
 
-    @property
-    def is_category(self) -> list[bool]:
-        return [name in self.words for name in self.features]
+    def inputs(self, codes: Codes) -> npt.NDArray[np.float32]:
+        """Return codes as the trees read them: NaN for a number that is missing."""
+        found = codes.astype(np.float32)
+        for place, axis in enumerate(self.axes):
+            if axis.words is None:
+                found[codes[:, place] == axis.size - 1, place] = np.nan
+        return found
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Customers, other than those who are learned from, that decide when to stop; columns of length m."""
+
+    table: FeatureTable
+    retained: Flags
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,20 @@ class Boosting:
     features : sequence of str
         Features to use.
     random_state : int
-        Seed of the split into customers for growing and customers for stopping.
+        Seed of the bins.
     learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, l2_regularization
         See scikit-learn; the number of trees is found by early stopping.
     """
 
     features: Sequence[str]
     random_state: int
-    learning_rate: float = 0.05
-    max_iter: int = 400
+    learning_rate: float = 0.1
+    max_iter: int = 200
     max_leaf_nodes: int = 6
     min_samples_leaf: int = 200
     l2_regularization: float = 20.0
 
-    def fit(self, table: FeatureTable, retained: Flags, weight: Floats, held_out: Flags) -> AdditiveScore:
+    def fit(self, table: FeatureTable, retained: Flags, weight: Floats, stopping: Stopping) -> AdditiveScore:
         """Fit without interactions: every tree sees one feature, so the sum is a sum of functions of one feature.
 
         Parameters
@@ -96,7 +98,7 @@ class Boosting:
         retained : array of bool, shape (n,)
         weight : array of float, shape (n,)
             How many customers each row stands for.
-        held_out : array of bool, shape (n,)
+        stopping : Stopping
             Customers that decide when to stop.
 
         Returns
@@ -104,71 +106,103 @@ class Boosting:
         AdditiveScore
             The trees tabulated: exactly the boosted model, not an approximation of it.
         """
-        binned, model = self._grow(table, retained, weight, held_out, interactions=False)
-        reference = np.full((1, len(binned.features)), np.nan, dtype=np.float32)
-        base = float(model.decision_function(reference)[0])
-        terms: list[Term] = []
-        for position, name in enumerate(binned.features):
-            size = WORDS + 1 if name in binned.words else len(binned.edges[name]) + 1
-            grid = np.repeat(reference, size, axis=0)
-            grid[:, position] = np.arange(size)
-            effects = model.decision_function(grid) - base
-            if not np.any(np.abs(effects) > 1e-12):
-                continue
-            if name in binned.words:
-                words = {word: float(effects[code]) for word, code in binned.words[name].items()}
-                terms.append(CategoryTerm(name, words, float(effects[WORDS])))
-            else:
-                edges = tuple(float(edge) for edge in binned.edges[name])
-                terms.append(StepTerm(name, edges, tuple(float(effect) for effect in effects), 0.0))
-        return AdditiveScore(base, tuple(terms)).centred(table, weight)
+        trees = self._grow(table, retained, weight, stopping, intervals=INTERVALS, together="no_interactions")
+        return trees.tabulated(table, weight, ())
 
-    def fit_with_interactions(
-        self, table: FeatureTable, retained: Flags, weight: Floats, held_out: Flags
-    ) -> InteractingTrees:
-        """Fit with interactions: a measure of what the additive models leave out; has no exact contributions."""
-        binned, model = self._grow(table, retained, weight, held_out, interactions=True)
-        return InteractingTrees(binned, model)
+    def fit_with_pairs(
+        self, table: FeatureTable, retained: Flags, weight: Floats, stopping: Stopping, partners: Sequence[str]
+    ) -> AdditiveScore:
+        """Fit with trees of up to two features, so that the sum is one of functions of one and of two features.
+
+        Parameters
+        ----------
+        table, retained, weight, stopping
+            As in :meth:`fit`.
+        partners : sequence of str
+            Features any two of which may act together.
+
+        Returns
+        -------
+        AdditiveScore
+            The trees tabulated, as in :meth:`fit`.
+        """
+        binned = _Binned.learn(self.features, table, INTERVALS_OF_PAIRS)
+        places = [place for place, axis in enumerate(binned.axes) if axis.feature in partners]
+        pairs = list(combinations(places, 2))
+        alone = [{place} for place in range(len(binned.axes)) if place not in places or not pairs]
+        together = [*alone, *({one, two} for one, two in pairs)]
+        trees = self._grow(table, retained, weight, stopping, intervals=INTERVALS_OF_PAIRS, together=together)
+        return trees.tabulated(table, weight, pairs)
+
+    def fit_with_interactions(self, table: FeatureTable, retained: Flags, weight: Floats, stopping: Stopping) -> Trees:
+        """Fit with interactions: a measure of what the other models leave out; has no exact contributions."""
+        return self._grow(table, retained, weight, stopping, intervals=INTERVALS, together=None)
 
     def _grow(
-        self, table: FeatureTable, retained: Flags, weight: Floats, held_out: Flags, *, interactions: bool
-    ) -> tuple[_Binned, HistGradientBoostingClassifier]:
-        binned = _Binned.learn(self.features, table)
-        codes = binned.codes(table)
-        growing = ~held_out
-        # a feature that nobody here has says nothing, and scikit-learn cannot find bins in it
-        codes[:, np.isnan(codes[growing]).all(axis=0)] = 0
+        self,
+        table: FeatureTable,
+        retained: Flags,
+        weight: Floats,
+        stopping: Stopping,
+        *,
+        intervals: int,
+        together: str | list[set[int]] | None,
+    ) -> Trees:
+        binned = _Binned.learn(self.features, table, intervals)
+        codes = binned.inputs(binned.codes(table))
+        others = binned.inputs(binned.codes(stopping.table))
         model = HistGradientBoostingClassifier(
             learning_rate=self.learning_rate,
             max_iter=self.max_iter,
             max_leaf_nodes=self.max_leaf_nodes,
-            min_samples_leaf=max(20, min(self.min_samples_leaf, int(growing.sum()) // 50)),
+            min_samples_leaf=max(20, min(self.min_samples_leaf, len(codes) // 50)),
             l2_regularization=self.l2_regularization,
-            categorical_features=binned.is_category,
-            interaction_cst=None if interactions else "no_interactions",
+            categorical_features=[axis.words is not None for axis in binned.axes],
+            interaction_cst=together,
             early_stopping=True,
-            n_iter_no_change=25,
+            n_iter_no_change=15,
             random_state=self.random_state,
         )
         model.fit(
-            codes[growing],
-            retained[growing],
-            sample_weight=weight[growing],
-            X_val=codes[held_out],
-            y_val=retained[held_out],
-            sample_weight_val=weight[held_out],
+            codes,
+            retained,
+            sample_weight=weight,
+            X_val=others,
+            y_val=stopping.retained,
+            sample_weight_val=np.ones(len(others)),
         )
-        return binned, model
+        return Trees(binned, model)
 
 
 @dataclass(frozen=True)
-class InteractingTrees:
-    """Fitted trees with interactions."""
+class Trees:
+    """Fitted trees."""
 
     binned: _Binned
     model: Any
 
     def score(self, table: FeatureTable) -> Floats:
         """Return the log-odds of a return, shape (rows,)."""
-        result: Floats = self.model.decision_function(self.binned.codes(table)).astype(np.float64)
+        return self._score(self.binned.codes(table))
+
+    def _score(self, codes: Codes) -> Floats:
+        result: Floats = self.model.decision_function(self.binned.inputs(codes)).astype(np.float64)
         return result
+
+    def tabulated(self, table: FeatureTable, weight: Floats, pairs: Sequence[tuple[int, int]]) -> AdditiveScore:
+        """Return the very same scores as a sum of terms, centred on these rows; `pairs` may act together."""
+        axes = self.binned.axes
+        found = centred(tabulate(self._score, [axis.size for axis in axes], pairs), self.binned.codes(table), weight)
+        terms: list[Term] = []
+        for axis, effects in zip(axes, found.singles, strict=True):
+            if not np.any(np.abs(effects) > NOTHING):
+                continue
+            values = [float(effect) for effect in effects]
+            if axis.words is not None:
+                terms.append(CategoryTerm(axis.feature, dict(zip(axis.words, values[:-1], strict=True)), values[-1]))
+            else:
+                terms.append(StepTerm(axis.feature, axis.edges or (), tuple(values[:-1]), values[-1]))
+        for pair in found.pairs:
+            joint = tuple(tuple(float(value) for value in row) for row in pair.effects)
+            terms.append(PairTerm(axes[pair.first], axes[pair.second], joint))
+        return AdditiveScore(found.base, tuple(terms))

@@ -9,10 +9,12 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from scoring.features import BY_NAME, FeatureTable, Flags, Floats
-from scoring.models.additive import AdditiveScore, CategoryTerm, LinearTerm, Term
+from scoring.models.additive import AdditiveScore, CategoryTerm, CurveTerm, LinearTerm, Term
 
 # Words rarer than this have the average effect, and so has a value that is missing more rarely.
 RARE_SHARE = 0.01
+# Where the line of a number may bend: shares of the customers below.
+BENDS = (0.1, 0.35, 0.65, 0.9)
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,13 @@ class Logistic:
         Features to use.
     inverse_penalty : float
         Weight of the data against the penalty (scikit-learn's C), on features of variance one.
+    is_curved : bool
+        Whether the line of a number bends, at four quantiles of it.
     """
 
     features: Sequence[str]
     inverse_penalty: float = 0.05
+    is_curved: bool = False
 
     def fit(self, table: FeatureTable, retained: Flags, weight: Floats) -> AdditiveScore:
         """Fit on customers whose outcome is known.
@@ -59,7 +64,9 @@ class Logistic:
         if not columns:
             share = float(np.average(retained, weights=weight))
             return AdditiveScore(float(np.log(share / (1 - share))), ())
-        regression = LogisticRegression(C=self.inverse_penalty, max_iter=1000, tol=1e-6)
+        # many columns, some nearly the same: Newton's steps need a dozen where gradients need hundreds
+        solver = "newton-cholesky" if self.is_curved else "lbfgs"
+        regression = LogisticRegression(C=self.inverse_penalty, max_iter=1000, tol=1e-6, solver=solver)
         # The penalty is per unit of data weight: scaled so that a subsample with weights is penalised like the whole.
         regression.fit(np.column_stack(columns), retained, sample_weight=weight)
         terms = _terms(self.features, plan, regression.coef_[0], table)
@@ -83,6 +90,10 @@ class Logistic:
             if scale > 1e-9:
                 columns.append(np.where(missing, 0.0, (transformed - mean) / scale))
                 plan.append((name, "value", mean, scale))
+                if self.is_curved:
+                    for knot, column, middle, spread in _bends(transformed, known, weight):
+                        columns.append(column)
+                        plan.append((name, f">{knot!r}", middle, spread))
         share = float(np.average(missing, weights=weight))
         if RARE_SHARE <= share < 1.0:
             columns.append(missing - share)
@@ -106,6 +117,21 @@ class Logistic:
                 plan.append((name, f"={word}", share, 1.0))
 
 
+def _bends(values: Floats, known: Flags, weight: Floats) -> list[tuple[float, Floats, float, float]]:
+    """Return knots, with the standardised distance of each customer beyond them, its mean and its spread."""
+    own = values[known]
+    found = []
+    for knot in np.unique(np.quantile(own, BENDS, method="lower")):
+        beyond = np.maximum(own - knot, 0.0)
+        mean = float(np.average(beyond, weights=weight[known]))
+        scale = float(np.sqrt(np.average((beyond - mean) ** 2, weights=weight[known])))
+        if own.min() < knot < own.max() and scale > 1e-9:
+            column = np.zeros(len(values))
+            column[known] = (beyond - mean) / scale
+            found.append((float(knot), column, mean, scale))
+    return found
+
+
 def _terms(
     features: Sequence[str], plan: Sequence[tuple[str, str, float, float]], weights: Floats, table: FeatureTable
 ) -> tuple[Term, ...]:
@@ -123,10 +149,23 @@ def _terms(
             terms.append(CategoryTerm(name, effects, 0.0))
             continue
         slope = offset = missing = 0.0
+        bends: list[tuple[float, float]] = []  # where, and by how much the slope changes
         for part, mean, scale, w in own:
-            if part == "value":
-                slope, offset = w / scale, -w * mean / scale
-            else:
+            if part == "missing":
                 missing = w / scale
-        terms.append(LinearTerm(name, BY_NAME[name].log, slope, offset, missing))
+                continue
+            offset -= w * mean / scale
+            if part == "value":
+                slope = w / scale
+            else:
+                bends.append((float(part[1:]), w / scale))
+        if not bends:
+            terms.append(LinearTerm(name, BY_NAME[name].log, slope, offset, missing))
+            continue
+        knots = tuple(knot for knot, _ in bends)
+        heights = tuple(
+            offset + slope * place + sum(change * max(place - knot, 0.0) for knot, change in bends) for place in knots
+        )
+        after = slope + sum(change for _, change in bends)
+        terms.append(CurveTerm(name, BY_NAME[name].log, knots, heights, slope, after, missing))
     return tuple(terms)

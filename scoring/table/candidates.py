@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,13 +12,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from scoring.models.sums import Pair, Sum, centred, tabulate
 from scoring.table.coding import Coding
 from scoring.table.columns import Codes, Flags, Floats
-from scoring.table.model import Pair, Sum
 
 RARE_SHARE = 0.005  # words, and blanks, rarer than this have the average effect in the logistic model
 FEW_ROWS = 20_000
-DIGITS = 9
 
 
 class Fitted(Protocol):
@@ -120,73 +120,10 @@ class Trees:
             return [scores.reshape(-1) for scores in self.model.staged_decision_function(inputs)]
 
     def tabulate(self, codes: Codes) -> Sum:
-        """List the trees' answers for every code, and every pair of codes.
-
-        The score is a sum of functions f_i and f_ij. From any row r, f_ij is F(a, b) - F(a) - F(b) + F() where F puts
-        a and b into the places i and j of r: exact, whichever r is taken.
-        """
-        count = len(self.codings)
-        base = float(self.score(np.zeros((1, count), dtype=np.int32))[0])
-        singles = []
-        for place, coding in enumerate(self.codings):
-            grid = np.zeros((coding.size, count), dtype=np.int32)
-            grid[:, place] = np.arange(coding.size)
-            singles.append(self.score(grid) - base)
-        pairs = []
-        for first in range(count - 1) if self.are_pairs else ():
-            grids = [self._grid(first, second) for second in range(first + 1, count)]
-            scores = self.score(np.concatenate(grids))
-            for second, own in enumerate(np.split(scores, np.cumsum([len(grid) for grid in grids])[:-1]), first + 1):
-                joint = own.reshape(self.codings[first].size, self.codings[second].size) - base
-                joint = joint - singles[first][:, None] - singles[second][None, :]
-                if np.abs(joint).max() > 1e-9:
-                    pairs.append(Pair(first, second, joint))
-        return centred(Sum(base, tuple(singles), tuple(pairs)), codes)
-
-    def _grid(self, first: int, second: int) -> Codes:
-        """Return a row for every pair of codes of two features, the others at their first code."""
-        rows, columns = self.codings[first].size, self.codings[second].size
-        grid = np.zeros((rows * columns, len(self.codings)), dtype=np.int32)
-        grid[:, first] = np.repeat(np.arange(rows), columns)
-        grid[:, second] = np.tile(np.arange(columns), rows)
-        return grid
-
-
-def centred(terms: Sum, codes: Codes) -> Sum:
-    """Move means into what they are means of, so that every effect speaks of the difference from the average row.
-
-    Parameters
-    ----------
-    terms : Sum
-    codes : array of int, shape (rows, features)
-        Whose average.
-
-    Returns
-    -------
-    Sum
-        The same scores, to the rounding of the ninth digit.
-    """
-    shares = [
-        np.bincount(codes[:, place], minlength=len(effects)) / max(len(codes), 1)
-        for place, effects in enumerate(terms.singles)
-    ]
-    base = terms.base
-    singles = [effects.copy() for effects in terms.singles]
-    pairs = []
-    for pair in terms.pairs:
-        by_first = pair.effects @ shares[pair.second]
-        by_second = shares[pair.first] @ pair.effects
-        mean = float(by_first @ shares[pair.first])
-        effects = np.round(pair.effects - by_first[:, None] - by_second[None, :] + mean, DIGITS)
-        singles[pair.first] += by_first - mean
-        singles[pair.second] += by_second - mean
-        base += mean
-        pairs.append(Pair(pair.first, pair.second, effects))
-    for place, effects in enumerate(singles):
-        mean = float(effects @ shares[place])
-        base += mean
-        singles[place] = np.round(effects - mean, DIGITS)
-    return Sum(round(base, DIGITS), tuple(singles), tuple(pairs))
+        """List the trees' answers for every code, and every pair of codes."""
+        sizes = [coding.size for coding in self.codings]
+        pairs = combinations(range(len(sizes)), 2) if self.are_pairs else ()
+        return centred(tabulate(self.score, sizes, pairs), codes)
 
 
 @dataclass(frozen=True)

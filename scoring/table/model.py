@@ -14,49 +14,14 @@ from typing import Any
 import numpy as np
 
 from scoring.calibration import Calibration
+from scoring.models.sums import Pair, Sum
 from scoring.table.coding import Cell, Coding
-from scoring.table.columns import Codes, Floats
+from scoring.table.columns import Floats
 
 REASONS = 5
 NEGLIGIBLE = 1e-6  # log-odds; nothing that small is a reason
 PROBABILITY_DIGITS = 6
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The joint effects of two features: ``effects[code of first, code of second]``, beyond the effects of each."""
-
-    first: int
-    second: int
-    effects: Floats
-
-
-@dataclass(frozen=True)
-class Sum:
-    """``base + sum of singles[i][code i] + sum of pairs[code i, code j]``, in log-odds of the label.
-
-    Parameters
-    ----------
-    base : float
-        Of the average row: every table's mean over the training rows is zero.
-    singles : tuple of array
-        One a feature, as long as its coding is large.
-    pairs : tuple of Pair
-    """
-
-    base: float
-    singles: tuple[Floats, ...]
-    pairs: tuple[Pair, ...] = ()
-
-    def score(self, codes: Codes) -> Floats:
-        """Return the score of each row of codes, shape (rows,)."""
-        total = np.full(len(codes), self.base)
-        for position, effects in enumerate(self.singles):
-            total += effects[codes[:, position]]
-        for pair in self.pairs:
-            total += pair.effects[codes[:, pair.first], codes[:, pair.second]]
-        return total
 
 
 @dataclass(frozen=True)

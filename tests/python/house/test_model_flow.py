@@ -21,6 +21,7 @@ FLOW = (
     "marts/operations",
     "marts/insights",
     "marts/churn",
+    "marts/activation",
     "marts/findings",
     "quality",
 )

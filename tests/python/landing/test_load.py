@@ -39,7 +39,7 @@ class Shop:
 
     def write(self, table: str, rows: str) -> Path:
         file = self.file(table)
-        file.write_text(",".join(raw_tables()[table].columns) + "\n" + rows, newline="")
+        file.write_text(",".join(raw_tables()[table].published) + "\n" + rows, newline="")
         return file
 
     def with_orders(self, *orders: str) -> None:

@@ -45,7 +45,6 @@ OTHERS: dict[str, object] = {
     "cohort_min_customers": 5,
     "churn_horizon_days": 180,
     "churn_past_cutoffs": 3,
-    "churn_cutoff_step_days": 30,
     "churn_training_customers": 1,
     "churn_band_medium_min": 0.2,
     "churn_band_high_min": 0.4,

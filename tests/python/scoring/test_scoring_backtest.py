@@ -38,18 +38,20 @@ def outcome() -> Outcome:
     )
     back = number % 50 == 0
     window = np.full(PEOPLE, DAY.toordinal())
-    snapshot = Snapshot(features, np.where(back, 5.0, np.nan), number % 1000, window, back.astype(float), 100.0 * back)
+    snapshot = Snapshot(
+        features, np.where(back, 5.0, np.nan), number % 1000, number, window, back.astype(float), 100.0 * back
+    )
     value = ValueModel((1.0, 1.0, 1.0, 1.0), 100.0, 1e9, 1.0, Pace(0.1, 900.0))
     judged = Judged(
         "test",
-        Origin(DAY, (), ()),
+        Origin(DAY, ()),
         {},
         {"shipped": np.linspace(0.97, 0.99, PEOPLE, endpoint=False)},
         snapshot,
         value,
         {},
     )
-    found = Outcome(date(2020, 4, 1), 90, Plan(None, None, None, ()), [judged])
+    found = Outcome(date(2020, 4, 1), 90, Plan(None, None, ()), [judged])
     found.choice = Choice("shipped", "for the test")
     return found
 

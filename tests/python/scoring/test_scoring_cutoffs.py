@@ -3,68 +3,79 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.cutoffs import make_plan, with_history
+from scoring.cutoffs import apart, make_plan, with_history
 
 AS_OF = date(2018, 10, 18)
 
 
-def every(step: int, count: int) -> list[date]:
-    return [AS_OF - timedelta(days=step * k) for k in range(count + 1)]
+def months(count: int) -> list[date]:
+    """Return so many month ends before the day, told by the days after them."""
+    return [date(2018 + (9 - k) // 12, (9 - k) % 12 + 1, 1) for k in range(count)]
 
 
-@given(step=st.integers(7, 200), count=st.integers(0, 12), horizon=st.integers(1, 400))
-def test_what_is_learned_from_had_closed(step: int, count: int, horizon: int) -> None:
-    plan = make_plan(every(step, count), AS_OF, horizon)
+@given(count=st.integers(0, 40), horizon=st.integers(1, 400))
+def test_what_is_learned_from_had_closed(count: int, horizon: int) -> None:
+    plan = make_plan(months(count), AS_OF, horizon)
     window = timedelta(days=horizon)
     origins = [origin for _, origin in plan.judged] + ([plan.final] if plan.final else [])
     for origin in origins:
-        assert all(cutoff + window <= origin.cutoff for cutoff in (*origin.training, *origin.calibration))
-        if not origin.is_split_by_people:
-            assert all(cutoff + window <= origin.calibration[0] for cutoff in origin.training)
+        assert origin.known
+        assert all(cutoff + window <= origin.cutoff for cutoff in origin.known)
     for _, origin in plan.judged:
         assert origin.cutoff + window <= AS_OF
-    if plan.validation and plan.test:
-        assert plan.validation.cutoff + window <= plan.test.cutoff
+    if plan.test:
+        assert all(origin.cutoff + window <= plan.test.cutoff for origin in plan.validations)
+    for earlier, later in pairwise(plan.validations):
+        assert earlier.cutoff + window <= later.cutoff
 
 
-def test_the_default_cut_offs_have_a_cut_off_for_every_purpose() -> None:
-    plan = make_plan(every(90, 7), AS_OF, 90)
-    assert [(role, (AS_OF - origin.cutoff).days) for role, origin in plan.judged] == [
-        ("backtest", 270),
-        ("validation", 180),
-        ("test", 90),
+@given(count=st.integers(1, 40), horizon=st.integers(1, 200), days=st.integers(0, 60))
+def test_what_is_learned_from_changes_when_a_window_closes_and_on_no_other_day(
+    count: int, horizon: int, days: int
+) -> None:
+    later = AS_OF + timedelta(days=days)
+    before, after = make_plan(months(count), AS_OF, horizon), make_plan(months(count), later, horizon)
+    closed = [cutoff for cutoff in months(count) if AS_OF < cutoff + timedelta(days=horizon) <= later]
+    if before.final and not closed:
+        assert after.final is not None
+        assert (before.final.known, before.judged) == (after.final.known, after.judged)
+
+
+def test_two_years_have_a_cut_off_for_every_purpose() -> None:
+    plan = make_plan(months(24), AS_OF, 90)
+    assert [(role, origin.cutoff.isoformat()) for role, origin in plan.judged] == [
+        ("validation", "2017-07-01"),
+        ("validation", "2017-10-01"),
+        ("validation", "2018-01-01"),
+        ("validation", "2018-04-01"),
+        ("test", "2018-07-01"),
     ]
     assert plan.final is not None
-    assert plan.final.calibration == (AS_OF - timedelta(days=90),)
-    assert len(plan.final.training) == 6
+    assert plan.final.known[-1] == date(2018, 7, 1)
+    assert len(plan.final.known) == 21
 
 
-def test_a_longer_horizon_splits_by_people_where_no_cut_off_can_be_spared() -> None:
-    plan = make_plan(every(90, 7), AS_OF, 180)
-    assert len(plan.judged) == 3
-    assert plan.test is not None
-    assert plan.test.is_split_by_people
-    assert len(plan.test.training) == 4
-    assert plan.final is not None
-    assert not plan.final.is_split_by_people
+def test_windows_apart_do_not_overlap() -> None:
+    assert apart(months(12), 90) == [date(2018, 1, 1), date(2018, 4, 1), date(2018, 7, 1), date(2018, 10, 1)]
+    assert apart([], 90) == []
 
 
-@pytest.mark.parametrize(("count", "horizon"), [(0, 90), (1, 91)])
+@pytest.mark.parametrize(("count", "horizon"), [(0, 90), (3, 90)])
 def test_a_history_shorter_than_the_horizon_has_no_plan(count: int, horizon: int) -> None:
-    plan = make_plan(every(90, count), AS_OF, horizon)
+    plan = make_plan(months(count), AS_OF, horizon)
     assert plan.final is None
     assert plan.judged == ()
 
 
 def test_one_closed_window_is_enough_to_score_but_not_to_judge() -> None:
-    plan = make_plan(every(90, 1), AS_OF, 90)
+    plan = make_plan(months(4), AS_OF, 90)
     assert plan.final is not None
-    assert plan.final.is_split_by_people
     assert plan.judged == ()
 
 

@@ -8,13 +8,19 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from scoring.calibration import Calibration, calibrate, expit, logistic_line, logit
 from scoring.evaluate import Evaluation, beats, deciles, evaluate, log_losses
-from scoring.run import choose
+from scoring.run import Trials, choose
 
 
 def outcomes(count: int, level: float, spread: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     draw = np.random.default_rng(seed)
     score = draw.normal(level, spread, count)
     return score, draw.random(count) < expit(score)
+
+
+def trials(losses: dict[str, np.ndarray], off_level: dict[str, float] | None = None) -> Trials:
+    """Give models with these losses; their levels are right unless said otherwise."""
+    levels = dict.fromkeys(losses, 1.0) | (off_level or {})
+    return Trials(losses, levels, np.arange(len(losses["base_rate"])))
 
 
 def judged(chance: np.ndarray, retained: np.ndarray, threshold: float = 0.5) -> dict[str, Evaluation]:
@@ -119,25 +125,56 @@ def test_what_does_not_beat_recency_only_does_not_ship() -> None:
     recency = base - 0.1
     level_with_recency = recency + np.random.default_rng(1).normal(0, 0.5, 10_000)
     losses = {"base_rate": base, "recency_only": recency, "logistic": level_with_recency}
-    assert choose(losses).model == "recency_only"
-    assert choose({**losses, "logistic": recency - 0.05}).model == "logistic"
+    assert choose(trials(losses)).model == "recency_only"
+    assert choose(trials({**losses, "logistic": recency - 0.05})).model == "logistic"
 
 
 def test_recency_itself_has_to_beat_the_base_rate() -> None:
     base = np.full(10_000, 1.0)
     losses = {"base_rate": base, "recency_only": base + 0.01, "logistic": base + 0.005}
     # Better than recency, but no better than knowing nothing.
-    assert choose(losses).model == "base_rate"
+    assert choose(trials(losses)).model == "base_rate"
 
 
 def test_models_without_exact_contributions_never_ship() -> None:
     base = np.full(1000, 1.0)
     losses = {"base_rate": base, "recency_only": base - 0.1, "mbg_nbd": base - 0.9, "boosted_interactions": base - 0.9}
-    assert choose(losses).model == "recency_only"
+    assert choose(trials(losses)).model == "recency_only"
+
+
+def test_a_person_met_at_several_cut_offs_counts_once() -> None:
+    # a gain of .1 whose standard error is .058
+    champion, challenger = np.full(300, 1.0), np.tile([-0.1, 1.9], 150)
+    again = np.tile(np.arange(300), 9)
+    assert not beats(challenger, champion, np.arange(300))
+    assert not beats(np.tile(challenger, 9), np.tile(champion, 9), again)
+    assert beats(np.tile(challenger, 9), np.tile(champion, 9), np.arange(2_700)), "taken for as many people"
+
+
+def test_what_is_far_from_the_returns_of_all_windows_does_not_ship() -> None:
+    base = np.full(1000, 1.0)
+    losses = {"base_rate": base, "recency_only": base - 0.1, "logistic": base - 0.2}
+    assert choose(trials(losses)).model == "logistic"
+    assert choose(trials(losses, {"logistic": 1.4, "recency_only": 1.1})).model == "recency_only"
+    assert choose(trials(losses, {"logistic": 1.4, "recency_only": 1.5})).model == "base_rate"
+    assert choose(trials(losses, {"logistic": 1.4, "recency_only": 1.5, "base_rate": 1.6})).model == "logistic"
+
+
+def test_on_equal_terms_the_simpler_model_ships() -> None:
+    base = np.full(1000, 1.0)
+    draw = np.random.default_rng(4).normal(0, 0.1, 1000)
+    losses = {
+        "base_rate": base,
+        "recency_only": base - 0.1,
+        "logistic": base - 0.2,
+        "boosted_additive": base - 0.2 + draw - draw.mean() - 0.001,
+    }
+    assert choose(trials(losses)).model == "logistic"
 
 
 def test_a_gain_has_to_be_larger_than_two_of_its_standard_errors() -> None:
     champion = np.full(10_000, 1.0)
-    assert beats(losses_of(0.03, 1.0, 2), champion) is (losses_of(0.03, 1.0, 2).mean() < 1 - 0.02)
-    assert not beats(champion, champion)
+    everyone = np.arange(10_000)
+    assert beats(losses_of(0.03, 1.0, 2), champion, everyone) is (losses_of(0.03, 1.0, 2).mean() < 1 - 0.02)
+    assert not beats(champion, champion, everyone)
     assert log_losses(np.array([0.5]), np.array([True])) == pytest.approx([np.log(2)])

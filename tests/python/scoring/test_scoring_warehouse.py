@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -55,8 +55,7 @@ def half_way(published_warehouse: Path) -> date:
 def of_that_day(demo_raw: Path, half_way: date, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a warehouse built as it was half way: every event stamped later is hidden."""
     folder = tmp_path_factory.mktemp("half-way")
-    # Three steps earlier and three cut-offs fewer: the two builds share all cut-offs of this one.
-    variables = f"{{as_of_date: {half_way.isoformat()}, churn_past_cutoffs: 4}}"
+    variables = f"{{as_of_date: {half_way.isoformat()}}}"
     run(dbt("seed", "--vars", variables), folder, demo_raw)
     run(dbt("run", "--select", "+churn_features", "+parameters", "--vars", variables), folder, demo_raw)
     return folder
@@ -71,6 +70,9 @@ def test_features_of_a_past_cut_off_are_those_of_that_day(
     later = query(published_warehouse, past)
     with duckdb.connect(str(of_that_day / "build.duckdb"), read_only=True) as connection:
         then = connection.execute(past).df()
+    # windows that were open on that day were no past cut-offs then
+    later = later[later["cutoff_date"].isin(then["cutoff_date"])].reset_index(drop=True)
+    assert then["cutoff_date"].nunique() > 10
     assert len(then) > 1000
     assert later.equals(then)
 
@@ -107,6 +109,45 @@ def test_open_windows_have_no_outcome(published_warehouse: Path) -> None:
     open_windows = "select count(*) from marts.churn_features where cutoff_date + horizon_days > as_of_date and "
     for column in OUTCOMES[1:]:
         assert query(published_warehouse, f"{open_windows} {column} is not null").iloc[0, 0] == 0
+
+
+def test_until_another_window_closes_the_model_holds_and_says_so(
+    of_that_day: Path, half_way: date, demo_raw: Path, tmp_path: Path
+) -> None:
+    """The second day of a month, of a build that starts from nothing: the first day's model is applied to it."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(of_that_day, first)
+    said = run([sys.executable, "-m", "scoring"], first)
+    assert "no model is kept: judge and fit" in said
+    kept, card = (first / "churn_model.json").read_bytes(), (first / "model_card.md").read_bytes()
+    day = half_way + timedelta(days=1)
+    for name in ("churn_model.json", "model_card.md"):
+        second.mkdir(exist_ok=True)
+        shutil.copy(first / name, second)
+    variables = f"{{as_of_date: {day.isoformat()}}}"
+    run(dbt("seed", "--vars", variables), second, demo_raw)
+    run(dbt("run", "--select", "+churn_features", "+parameters", "--vars", variables), second, demo_raw)
+    assert "holds" in run([sys.executable, "-m", "scoring"], second)
+    assert ((second / "churn_model.json").read_bytes(), (second / "model_card.md").read_bytes()) == (kept, card)
+    assert model_of(second) == model_of(first)
+    assert read(second, "select distinct as_of_date from scores.churn_model_metrics") == [(day,)]
+    assert read(second, "select distinct as_of_date from scores.customer_churn_scores") == [(day,)]
+    applied = {table: read(second, f"select * from scores.{table} order by all") for table in score_tables(second)}
+    (second / "churn_model.json").unlink()
+    assert "judge and fit" in run([sys.executable, "-m", "scoring"], second)
+    assert ((second / "churn_model.json").read_bytes(), (second / "model_card.md").read_bytes()) == (kept, card)
+    for table, rows in applied.items():
+        assert read(second, f"select * from scores.{table} order by all") == rows, table
+
+
+def model_of(warehouse: Path) -> list[tuple[object, ...]]:
+    return read(warehouse, "select model_version, horizon_days, model, definition from scores.churn_model")
+
+
+def score_tables(warehouse: Path) -> list[str]:
+    return [
+        str(row[0]) for row in read(warehouse, "select table_name from duckdb_tables() where schema_name = 'scores'")
+    ]
 
 
 def test_scoring_twice_gives_the_same_bytes(published_warehouse: Path, tmp_path: Path) -> None:
@@ -171,7 +212,7 @@ def test_scores_of_another_horizon_are_not_shown(published_warehouse: Path, demo
 def test_the_real_files_have_honest_figures(olist_warehouse: Path) -> None:
     """About one in a hundred returns; honest results are an AUC of .54 to .65. Above .75 something leaks."""
     metrics = mart(olist_warehouse, "marts.churn_model_metrics", "cutoff_date, model")
-    assert metrics["cutoff_date"].nunique() == 3
+    assert metrics["cutoff_date"].nunique() == 5
     assert metrics["roc_auc"].max() < 0.75
     assert metrics["prevalence"].max() < 0.02
     shipped = metrics[metrics["is_shipped"] & (metrics["role"] == "test")].iloc[0]

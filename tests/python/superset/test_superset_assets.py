@@ -24,6 +24,7 @@ STAKEHOLDERS = {
     "Customer segments",
     "Cohorts and lifetime value",
     "Churn",
+    "Campaigns",
     "Geography",
     "Delivery and reviews",
     "Products, sellers and payments",
@@ -252,6 +253,9 @@ def test_a_click_sends_what_was_clicked_and_reaches_only_what_can_follow(files: 
 CLICKED = {"shop-overview", "customer-segments"}
 # Published for everyone, and on no dashboard: why.
 NOT_DRAWN = {
+    "data_requirements": "why a feature shows nothing; asked when it does, and short",
+    "product_affinity": "ids of products, for programs; their categories are drawn",
+    "repurchase_times": "for whoever times a message; half of a shop of one-time buyers is never reached",
     "churn_distribution": "half a percentage point a row, for one's own thresholds; ranks say more than two bars",
     "cohort_retention_30_days": "drawn as cohort_curves, one fixed set of cohorts a line",
     "cohort_retention_30_days_by_dimension": "returning_by_origin gives the same groups one window and an interval",
@@ -356,7 +360,7 @@ TOGETHER = [
     ["Mix", "Rate"],
     ["Forecast", "What happened"],
     ["raises the risk", "lowers the risk"],
-    ["supported", "negligible", "inconclusive", "rejected"],
+    ["supported", "negligible", "inconclusive", "not_tested", "rejected"],
     ["success", "pass", "warn", "skipped", "fail", "error"],
     ["succeeded", "failed", "killed"],
 ]

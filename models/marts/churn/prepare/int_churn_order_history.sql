@@ -38,18 +38,6 @@ customers as (
 
 ),
 
--- The past cut-offs are for fitting and testing, where more people than this teach nothing new. Chosen by a digest
--- of the id: the same people at every past cut-off, and no choice that depends on what they bought.
-sampled_customers as (
-
-    select customer_id
-    from customers
-    where valid_order_count > 0
-    order by md5(customer_id), customer_id
-    limit {{ var('churn_training_customers') }}
-
-),
-
 valid_orders as (
 
     select
@@ -160,7 +148,6 @@ final as (
         valid_orders.main_category,
         valid_orders.customer_state,
         valid_orders.customer_region,
-        sampled_customers.customer_id is not null as is_sampled,
         valid_orders.has_other_orders,
         running_totals.gap_days,
         coalesce(running_totals.first_order_date, valid_orders.order_date) as first_order_date,
@@ -174,7 +161,6 @@ final as (
         running_totals.running_squared_gap
     from valid_orders
     left join running_totals on valid_orders.order_id = running_totals.order_id
-    left join sampled_customers on valid_orders.customer_id = sampled_customers.customer_id
     where not valid_orders.has_other_valid_orders or running_totals.order_id is not null
 
 )
