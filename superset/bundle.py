@@ -34,7 +34,7 @@ GRID_COLUMNS = 12
 # Superset's grid counts heights in eighths of this many pixels' rows.
 # Heights of a section's title, and of each line of text below it on a narrow screen.
 TITLE_HEIGHT, LINE_HEIGHT, LINE_CHARACTERS = 4.5, 2.5, 150
-HEADER, HEADER_HEIGHT, HEADER_TEXT_WIDTH = "what_stands_out_whole_shop", 26, 5
+HEADER, HEADER_HEIGHT, HEADER_TEXT_WIDTH = "what_stands_out_whole_shop", 31, 5
 
 
 @dataclass

@@ -481,7 +481,7 @@ pages as (
 
     {% for page in [
         'shop_overview', 'customer_segments', 'cohorts', 'churn', 'geography', 'delivery_and_reviews',
-        'products_sellers_payments', 'findings', 'data_health', 'action_lists'
+        'products_sellers_payments', 'findings', 'data_health', 'action_lists', 'campaigns'
     ] %}
         select '{{ page }}' as page {{ 'union all' if not loop.last }}
     {% endfor %}

@@ -351,6 +351,7 @@ TOGETHER = [
     ],
     ["loyal", "potentially_loyal", "one_time"],
     ["low", "medium", "high"],
+    ["top 1 %", "1 to 5 %", "5 to 20 %", "20 to 50 %", "rest"],
     ["A", "B", "C"],
     ["X", "Y", "Z"],
     ["Credit card", "Boleto", "Voucher", "Debit card", "Not defined"],
