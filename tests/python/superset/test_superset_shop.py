@@ -122,7 +122,8 @@ def test_a_shop_that_has_everything_sees_everything(published_warehouse: Path) -
     files = drawn(published_warehouse, "{}")
     described = list(Path(__file__).parents[3].glob("superset/assets/*/charts/*.yaml"))
     boards = dashboards_of(files)
-    assert len(charts_of(files)) == len(described) + len(boards)
+    english = [path for path in files if path.startswith("charts/") and not path.endswith("-ru.yaml")]
+    assert len(english) == len(described) + len([slug for slug in boards if not slug.endswith("-ru")])
     assert any(chart["params"].get("select_country") == "brazil" for chart in charts_of(files))
 
 
