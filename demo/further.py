@@ -181,12 +181,12 @@ def _choose_orders(connection: duckdb.DuckDBPyConnection, as_of: dt.date, days: 
     )
     connection.execute(
         f"""CREATE TABLE chosen AS
-        WITH returning AS (
+        WITH coming_back AS (
             SELECT person, DATE {literal(as_of)} + cast(floor({day} * {days}) AS integer) AS day,
                 cast(floor({donor} * (SELECT count(*) FROM donors)) AS bigint) AS number
             FROM people WHERE {will_return} < least(1, probability * (1 + {effect} * is_treated::INTEGER)))
-        SELECT returning.person, donors.order_id AS donor, returning.day - donors.day AS later
-        FROM returning JOIN donors USING (number)
+        SELECT coming_back.person, donors.order_id AS donor, coming_back.day - donors.day AS later
+        FROM coming_back JOIN donors USING (number)
         UNION ALL
         SELECT md5('new ' || person || ' {seed}'), order_id, {days} FROM donors
         WHERE day >= DATE {literal(as_of)} - {days}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from scoring.calibration import Calibration, Window, calibrate, drawn_to_recent
+from scoring.calibration import HALF_LIFE_DAYS, Calibration, Window, calibrate, drawn_to_recent
 from scoring.features import NAMES, RHYTHM, FeatureTable, Flags, Floats, concatenate, constant
 from scoring.models import btyd
 from scoring.models.additive import AdditiveScore
@@ -79,6 +79,7 @@ FREE_ROWS = 50_000  # training rows up to which nothing is left out
 MAX_COMMON = 200_000  # and never more of them than this
 KEPT_PER_RARE = 20  # beyond it, rows of the common class kept per row of the rare one
 BTYD_CUSTOMERS = 20_000  # histories that the buy-till-you-die likelihoods are fitted to
+OLDEST_LEVEL_DAYS = 4 * HALF_LIFE_DAYS  # older windows would count less than a sixteenth in the level
 ASIDE_BUCKETS = 250  # of 1,000, people who calibrate the models and decide when boosting stops
 
 
@@ -168,6 +169,7 @@ def fit_models(
     *,
     random_state: int,
     only: str | None = None,
+    without: Collection[str] = (),
 ) -> dict[str, Fitted]:
     """Fit and calibrate the models.
 
@@ -179,6 +181,8 @@ def fit_models(
     random_state : int
     only : str, optional
         Fit just this model.
+    without : collection of str
+        Models not to fit.
 
     Returns
     -------
@@ -188,10 +192,13 @@ def fit_models(
     """
     # One thread: sums of several threads differ in their last bits, and the same input is to give the same scores.
     with threadpool_limits(limits=1):
-        return _fit_models(known, horizon_days, random_state, only)
+        wanted = {only} if only else {*SHIPPABLE, *REFERENCES} - set(without)
+        return _fit_models(known, horizon_days, random_state, wanted)
 
 
-def _fit_models(known: Sequence[Snapshot], horizon_days: int, random_state: int, only: str | None) -> dict[str, Fitted]:
+def _fit_models(
+    known: Sequence[Snapshot], horizon_days: int, random_state: int, wanted: Collection[str]
+) -> dict[str, Fitted]:
     outcomes = [one.retained(horizon_days) for one in known]
     retained = np.concatenate(outcomes)
     if retained.all() or not retained.any():
@@ -203,7 +210,7 @@ def _fit_models(known: Sequence[Snapshot], horizon_days: int, random_state: int,
     fitted: dict[str, Fitted] = {}
 
     def add(name: str, fit: Callable[[], AdditiveScore | Callable[[FeatureTable], Floats]]) -> None:
-        if only is not None and name != only:
+        if name not in wanted:
             return
         model = fit()
         additive = model if isinstance(model, AdditiveScore) else None
@@ -211,6 +218,7 @@ def _fit_models(known: Sequence[Snapshot], horizon_days: int, random_state: int,
         windows = [
             Window(max(days) - day, score(one.features), outcome)
             for one, outcome, day in zip(known, outcomes, days, strict=True)
+            if max(days) - day <= OLDEST_LEVEL_DAYS
         ]
         calibration = calibrate(score(aside.features), seen, len(np.unique(aside.person[seen])))
         fitted[name] = Fitted(score, drawn_to_recent(calibration, windows), additive)

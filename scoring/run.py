@@ -17,7 +17,7 @@ from scoring import evaluate
 from scoring.cutoffs import Origin, Plan, apart, make_plan
 from scoring.evaluate import Evaluation
 from scoring.features import Floats
-from scoring.fitting import BASE_RATE, RECENCY_ONLY, SHIPPABLE, Snapshot, fit_models, stack
+from scoring.fitting import BASE_RATE, BOOSTED_INTERACTIONS, RECENCY_ONLY, SHIPPABLE, Snapshot, fit_models, stack
 from scoring.models.btyd import fit_pace
 from scoring.shipped import ShippedModel
 from scoring.value import ValueModel, fit_value, purchase_history
@@ -128,7 +128,9 @@ class Run:
 
     def _judge(self, role: str, origin: Origin) -> Judged | None:
         self._progress(f"judging at {origin.cutoff} ({role})")
-        models = fit_models(self._known(origin), self.outcome.horizon_days, random_state=RANDOM_STATE)
+        # the ceiling is only told of, at the last window
+        without = () if role == "test" else (BOOSTED_INTERACTIONS,)
+        models = fit_models(self._known(origin), self.outcome.horizon_days, random_state=RANDOM_STATE, without=without)
         if not models:
             return None
         snapshot = self._snapshot(origin.cutoff)

@@ -15,7 +15,7 @@ from typing import Any
 import palette
 from basemap import STYLE
 from catalogue import Table
-from languages import ENGLISH, Language, rephrased, translated
+from languages import ENGLISH, Language, translated
 
 Spec = dict[str, Any]
 Params = dict[str, Any]
@@ -122,9 +122,7 @@ class Dataset:
             return sql
         if words := self.words(name):
             return translated(f"({sql})" if sql else name, words)
-        if phrases := self.language.phrases_of(self._original(name)):
-            return rephrased(sql or name, phrases)
-        return sql
+        return self.language.sentences(self._original(name), sql or name) or sql
 
     def again(self, name: str) -> str:
         """Return a second column that holds the same: a chart may not ask for one column twice."""
@@ -158,7 +156,12 @@ def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]
         words = dataset.words(column)
         for operator, english in _conditions(wanted):
             value = [words.get(str(part), part) for part in english] if isinstance(english, list) else english
-            one = {"clause": "WHERE", "subject": column, "operator": operator, "expressionType": "SIMPLE"}
+            one: dict[str, Any] = {
+                "clause": "WHERE",
+                "subject": column,
+                "operator": operator,
+                "expressionType": "SIMPLE",
+            }
             drawn.append(one if value is None else {**one, "comparator": value})
             asked.append(
                 {"col": column, "op": operator} if value is None else {"col": column, "op": operator, "val": value}
@@ -384,7 +387,7 @@ def _series(kind: str) -> Callable[[Spec, Dataset], tuple[Params, list[Query]]]:
             "minorSplitLine": False,
             **_currency(measures[0]),
         }
-        if alone and "colour" not in spec:
+        if alone and not spec.get("colourful"):
             params["color_scheme"] = palette.SINGLE_ID
         if spec.get("horizontal"):
             params |= {"orientation": "horizontal", "x_axis_title": "", "y_axis_title": ""}

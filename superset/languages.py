@@ -37,6 +37,7 @@ class Language:
     texts: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     phrases: dict[str, dict[str, str]] = field(default_factory=dict)
+    templates: dict[str, dict[str, str]] = field(default_factory=dict)
     # What was asked for and is not there, in the order it was met.
     missing: list[str] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
@@ -69,9 +70,11 @@ class Language:
         # Some columns hold the name as the warehouse writes it, some the same as words.
         return words | {as_words(name): text for name, text in words.items() if "_" in name or name.islower()}
 
-    def phrases_of(self, column: str) -> dict[str, str]:
-        """Return the parts of sentences in a column that numbers stand between."""
-        return self.phrases.get(column, {})
+    def sentences(self, column: str, sql: str) -> str | None:
+        """Return an expression for a column of sentences with numbers in them; None when it has none."""
+        if column in self.phrases:
+            return rephrased(sql, self.phrases[column])
+        return retold(sql, self.templates[column]) if column in self.templates else None
 
     def format(self, name: str) -> str:
         """Return the name of a number's format; short forms, such as 2k and 3M, are English."""
@@ -125,18 +128,18 @@ def load(code: str, assets: Path = settings.ASSETS) -> Language:
         return ENGLISH
     content = yaml.safe_load((assets / f"{code}.yaml").read_text())
     texts = {squeezed(str(english)): str(text) for english, text in content["texts"].items()}
-    values, phrases = (
+    values, phrases, templates = (
         {
             str(column): {str(english): str(text) for english, text in one.items()}
             for columns, one in content.get(part, {}).items()
             for column in columns.split()
         }
-        for part in ("values", "phrases")
+        for part in ("values", "phrases", "templates")
     )
     for columns, parts in content.get("together", {}).items():
         words = {english: text for part in parts for english, text in values[part].items()}
         values |= dict.fromkeys(columns.split(), words)
-    return Language(code, NAMES[code][0], texts, values, phrases)
+    return Language(code, NAMES[code][0], texts, values, phrases, templates)
 
 
 def every(assets: Path = settings.ASSETS) -> list[Language]:
@@ -159,6 +162,20 @@ def rephrased(sql: str, phrases: dict[str, str]) -> str:
     for english in sorted(phrases, key=len, reverse=True):
         sql = f"replace({sql}, {_literal(english)}, {_literal(phrases[english])})"
     return sql
+
+
+def retold(sql: str, templates: dict[str, str]) -> str:
+    """Return an expression with whole sentences in another language, each with the number or name that is in it."""
+    cases = []
+    # The longest first: "first order {}" would take what "first order on time" says.
+    for english, text in sorted(templates.items(), key=lambda one: -len(one[0])):
+        pattern = "^" + re.escape(english).replace(r"\ ", " ").replace(r"\{\}", "(.+?)") + r"( \(.*\))?$"
+        told = text.replace("{}", r"\1")
+        cases.append(
+            f"when regexp_matches({sql}, {_literal(pattern)}) "
+            f"then regexp_replace({sql}, {_literal(pattern)}, {_literal(told)})"
+        )
+    return f"case {' '.join(cases)} else {sql} end"
 
 
 def of_address(path: str) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ with outcomes as (
 
 ),
 
--- Before the planned day nobody's outcome is told: looking early, and again and again, finds effects that are not there.
+-- Before the planned day nobody's outcome is told: looking again and again finds effects that are not there.
 final as (
 
     select

@@ -19,9 +19,9 @@ sums as (
 measures as (
 
     select
-        measure,
-        measure_en,
-        measure_ru
+        listed.measure,
+        listed.measure_en,
+        listed.measure_ru
     from (
         values
         ('return_rate', 'Came back', 'Вернулись'),

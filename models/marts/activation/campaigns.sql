@@ -71,7 +71,7 @@ final as (
         cast(arms.global_control_people as bigint) as global_control_people,
         cast(arms.people_written_to as bigint) as people_written_to,
         cast(arms.held_out_people_written_to as bigint) as held_out_people_written_to,
-        cast(launches.contact_cost * arms.people_written_to as decimal(18, 2)) as cost
+        cast(launches.contact_cost * arms.people_written_to as decimal(18, 2)) as cost  -- noqa: RF04
     from launches
     cross join calendar
     inner join arms on launches.launch_id = arms.launch_id

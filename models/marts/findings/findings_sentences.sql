@@ -69,13 +69,13 @@ states as (
 deliveries as (
 
     select
-        {{ month_of('order_month') }} as order_month,
+        order_month,
         sum(late_orders) as late_orders,
         sum(delivered_orders) as delivered_orders,
         sum(review_score_sum) as review_score_sum,
         sum(reviewed_orders) as reviewed_orders
     from {{ ref('delivery_performance') }}
-    group by 1
+    group by order_month
 
 ),
 

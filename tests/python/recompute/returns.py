@@ -109,15 +109,17 @@ def retention_by_quarter(orders: pd.DataFrame, last_month: pd.Timestamp) -> pd.D
                 "returned": (people["days"] <= window).groupby(people["quarter"]).sum(),
             }
         )
-        table.index = table.index.to_timestamp()
-        observed = table.index + pd.DateOffset(months=3) + pd.Timedelta(days=window) <= end
+        table.index = pd.PeriodIndex(table.index).to_timestamp()
+        followed = pd.Series(table.index, table.index) + pd.DateOffset(months=3) + pd.Timedelta(days=window)
+        observed = followed <= end
         table["returned"] = table["returned"].astype("Int64").where(observed)
         known = table["returned"].astype("Float64").astype(float)
-        table["return_rate"] = known / table["customers"]
+        # Changes are those of the published rates, which have nine digits.
+        table["return_rate"] = (known / table["customers"]).round(9)
         low, high = wilson(known, table["customers"])
-        table["return_rate_low"], table["return_rate_high"] = low, high
+        table["return_rate_low"], table["return_rate_high"] = low.round(9), high.round(9)
         before = table[["return_rate", "return_rate_low", "return_rate_high"]].copy()
-        before.index = before.index + pd.DateOffset(months=3)
+        before.index = pd.DatetimeIndex(before.index) + pd.DateOffset(months=3)
         before = before.reindex(table.index)
         rate, rate_before = table["return_rate"], before["return_rate"]
         table["rate_change"] = rate - rate_before

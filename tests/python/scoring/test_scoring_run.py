@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -13,8 +14,9 @@ from scoring.backtest import decision_rows
 from scoring.calibration import expit
 from scoring.effects import feature_effects
 from scoring.explain import phrases, reasons
-from scoring.features import BY_NAME, FEATURES, NAMES, Category, FeatureTable, concatenate
+from scoring.features import BY_NAME, FEATURES, NAMES, Category, FeatureTable, concatenate, members
 from scoring.fitting import BASE_RATE, RECENCY_ONLY, SHIPPABLE, Snapshot, fit_models, thin
+from scoring.models.additive import AdditiveScore
 from scoring.models.btyd import Pace
 from scoring.run import Outcome, Run, calibration_rows, metric_rows
 from scoring.shipped import ShippedModel
@@ -197,6 +199,30 @@ def test_tabulated_trees_are_the_boosted_model_itself() -> None:
     contributions = fitted.additive.contributions(table)
     assert len(contributions) > 3
     assert np.allclose(fitted.additive.base + sum(contributions.values()), fitted.score(table))
+
+
+@pytest.mark.parametrize("name", ["logistic_curves", "boosted_pairs"])
+def test_what_ships_of_the_richer_models_is_an_exact_sum(name: str) -> None:
+    """Two features matter together only: what they add alone says nothing of it."""
+    table = people(6000, 21)
+    is_recent, is_late = table.numbers["recency_days"] < 33, table.numbers["last_delay_days"] > 33
+    retained = np.random.default_rng(3).random(6000) < np.where(is_recent == is_late, 0.45, 0.05)
+    model = fit_models([snapshot_of(table, retained)], HORIZON, random_state=1, only=name)[name].additive
+    assert model is not None
+    contributions = model.contributions(table)
+    total = model.base + sum(contributions.values())
+    assert np.abs(total - model.score(table)).max() < 1e-9
+    stored = AdditiveScore.from_dict(json.loads(json.dumps(model.to_dict())))
+    assert (stored.score(table) == model.score(table)).all()
+    assert all(abs(float(effect.mean())) < 0.02 for effect in contributions.values())
+    if name == "boosted_pairs":
+        strongest = max(contributions, key=lambda term: float(np.abs(contributions[term]).mean()))
+        assert set(members(strongest)) == {"recency_days", "last_delay_days"}
+        told = reasons({term: -effect for term, effect in contributions.items()}, model.prepared(table))
+        assert set(told.topics[0]) >= {"recency and delivery"}
+        assert "last order 2 days ago, together with last order " in " ".join(str(text) for text in told.texts[0])
+        effects = [one for one in feature_effects(model, table) if one.feature == strongest]
+        assert sum(one.share for one in effects) == pytest.approx(1.0)
 
 
 def test_a_stored_model_scores_to_the_same_bytes(knowing: Outcome) -> None:

@@ -13,9 +13,10 @@ import pytest
 from builds import published_file
 
 from scoring.calibration import Calibration
-from scoring.features import FEATURES, from_arrow
-from scoring.models.additive import AdditiveScore, CategoryTerm, LinearTerm, StepTerm, Term
-from scoring.models.btyd import Pace
+from scoring.features import FEATURES, RHYTHM, from_arrow
+from scoring.models.additive import AdditiveScore, Axis, CategoryTerm, CurveTerm, LinearTerm, PairTerm, StepTerm, Term
+from scoring.models.btyd import BuyTillYouDie, Pace
+from scoring.models.rhythm import Rhythm
 from scoring.segment import Order, Review, Segmenter
 from scoring.shipped import ShippedModel
 from scoring.value import ValueModel
@@ -65,11 +66,18 @@ def telling() -> ShippedModel:
             terms.append(LinearTerm(feature.name, feature.log, 0.1 * sign, 0.02 * number, -0.3 * sign))
         else:
             terms.append(StepTerm(feature.name, (0.5, 1.5, 20.0, 200.0), (0.3, 0.1, 0.0, -0.1, -0.4), 0.2 * sign))
+    recency, state = Axis("recency_days", (30.0, 90.0), None), Axis("customer_state", None, ("SP", "RJ"))
+    terms += [
+        PairTerm(recency, state, ((0.2, 0.1, 0.0), (0.1, 0.0, -0.1), (0.0, -0.3, 0.3), (0.0, 0.0, 0.0))),
+        CurveTerm("tenure_days", True, (3.0, 5.0), (0.2, -0.1), 0.05, -0.2, 0.0),
+        LinearTerm(RHYTHM.name, False, 0.3, 0.5, 0.0),
+    ]
+    rhythm = Rhythm(BuyTillYouDie("mbg", 0.3, 90.0, 0.8, 1.2, -1.0), 90)
     return ShippedModel(
         name="every_feature",
         known_until="2020-01-01",
         horizon_days=90,
-        additive=AdditiveScore(-1.0, tuple(terms)),
+        additive=AdditiveScore(-1.0, tuple(terms), rhythm),
         calibration=Calibration("sigmoid", (0.0,), (0.1,), 0.9),
         value=ValueModel((1.1, 1.2, 1.3, 1.4), 150.0, 2.0, 1.0, Pace(0.3, 200.0)),
         band_medium_min=0.5,

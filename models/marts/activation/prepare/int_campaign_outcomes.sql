@@ -37,13 +37,13 @@ known_members as (
 
     select
         members.*,
-        coalesce(customers.customer_id, {{ 'respelt.customer_id, ' if same_person }}members.customer_id) as person_id
+        coalesce(customers.customer_id, respelt.customer_id, members.customer_id) as person_id
     from members
     left join customers on members.customer_id = customers.customer_id
-    {%- if same_person %}
     left join customers as respelt
-        on customers.customer_id is null and lower(members.customer_id) = lower(respelt.customer_id)
-    {%- endif %}
+        on
+            customers.customer_id is null
+            and {{ same_person }}(members.customer_id) = {{ same_person }}(respelt.customer_id)
 
 ),
 
