@@ -167,7 +167,7 @@ def test_no_chart_is_empty_for_a_shop_of_three_tables(demo_raw: Path, tmp_path: 
     files = {path: yaml.safe_load(text) for path, text in answer.items()}
     datasets = {one["uuid"]: one for path, one in files.items() if path.startswith("datasets/")}
     with duckdb.connect(str(published_file(warehouse).resolve()), read_only=True) as connection:
-        for chart in charts_of(files):
+        for chart in charts_of({path: one for path, one in files.items() if not path.endswith("-ru.yaml")}):
             for query in json.loads(chart["query_context"])["queries"]:
                 sql = _sql(query, datasets[chart["dataset_uuid"]])
                 rows = connection.execute(sql).fetchall()
