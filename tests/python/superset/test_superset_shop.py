@@ -122,7 +122,8 @@ def test_a_shop_that_has_everything_sees_everything(published_warehouse: Path) -
     files = drawn(published_warehouse, "{}")
     described = list(Path(__file__).parents[3].glob("superset/assets/*/charts/*.yaml"))
     boards = dashboards_of(files)
-    assert len(charts_of(files)) == len(described) + len(boards)
+    english = [path for path in files if path.startswith("charts/") and not path.endswith("-ru.yaml")]
+    assert len(english) == len(described) + len([slug for slug in boards if not slug.endswith("-ru")])
     assert any(chart["params"].get("select_country") == "brazil" for chart in charts_of(files))
 
 
@@ -166,7 +167,7 @@ def test_no_chart_is_empty_for_a_shop_of_three_tables(demo_raw: Path, tmp_path: 
     files = {path: yaml.safe_load(text) for path, text in answer.items()}
     datasets = {one["uuid"]: one for path, one in files.items() if path.startswith("datasets/")}
     with duckdb.connect(str(published_file(warehouse).resolve()), read_only=True) as connection:
-        for chart in charts_of(files):
+        for chart in charts_of({path: one for path, one in files.items() if not path.endswith("-ru.yaml")}):
             for query in json.loads(chart["query_context"])["queries"]:
                 sql = _sql(query, datasets[chart["dataset_uuid"]])
                 rows = connection.execute(sql).fetchall()
