@@ -542,7 +542,7 @@ def table(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
         columns = _groups(spec, dataset, "columns")
         order = [[dataset.column(name.lstrip("-")), not name.startswith("-")] for name in _listed(spec.get("order"))]
         # Asked from its saved query, a table is grouped by its columns: it can be sorted by no other.
-        if hidden := {name for name, _ in order} - set(columns):
+        if hidden := {str(name) for name, _ in order} - set(columns):
             raise AssetError(f"sorted by {', '.join(sorted(hidden))}, which is no column of it")
         params = {
             **common,
