@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long warehouse refresh watch status backup restore score demo superset stop api model bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh watch status backup restore score map demo superset stop api model audiences bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -69,13 +69,19 @@ score: $(VENV)/.installed ## judge and fit the churn model again, score, refresh
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline score
 
-demo: $(VENV)/.installed ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal)
-	@$(PIPELINE) -m demo --orders $(ORDERS) --shop $(SHOP)
+map: $(VENV)/.installed ## a dry run of shop.yml: how every column is read, and what is refused (FILE=export.csv: a first shop.yml for it)
+	@$(PIPELINE) -m pipeline map $(if $(FILE),--suggest "$(FILE)",--check)
+
+demo: $(VENV)/.installed ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal; SHAPE=transactions, shopify, woocommerce or magento)
+	@$(PIPELINE) -m demo --orders $(ORDERS) --shop $(SHOP) $(if $(SHAPE),--shape $(SHAPE))
 
 superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards on the last published warehouse
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline warehouse --if-absent
 	@$(SUPERSET) superset/serve.py start
+
+audiences: $(VENV)/.installed ## dry run of audiences.yml: who, how many, and what such a number can show
+	@$(PIPELINE) -m activation audiences
 
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi
@@ -106,9 +112,9 @@ lint: .venv/.installed ## who may read whom (rooms and models), ruff, mypy and s
 	@.venv/bin/python -m pytest -q -p no:cacheprovider tests/python/house
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api tests/python
+	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api activation tests/python
 	@.venv/bin/mypy superset/*.py
-	@.venv/bin/sqlfluff lint --disable-progress-bar models tests macros
+	@.venv/bin/sqlfluff lint --disable-progress-bar --processes 2 models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
 	@cd requirements && for name in uv pipeline checks superset spark bench airflow; do \

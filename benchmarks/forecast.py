@@ -84,7 +84,7 @@ def shopping_days(raw: Path) -> pd.DataFrame:
         day=pd.to_datetime(valid["order_purchase_timestamp"], errors="coerce").dt.normalize(),
         paid=valid["order_id"].map(paid).fillna(0.0),
     ).dropna(subset=["day"])
-    return valid.groupby(["customer_unique_id", "day"])["paid"].sum().reset_index()
+    return valid.groupby(["customer_unique_id", "day"])[["paid"]].sum().reset_index()
 
 
 def _table(raw: Path, stem: str, columns: Sequence[str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.base import paths
+from pipeline.base.console import say
 from pipeline.base.outcome import exit_code_of
 
 
@@ -20,9 +21,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=7, help="another seed, another shop")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="of the nine files")
     parser.add_argument(
-        "--out", type=Path, default=paths.PROJECT / paths.DEMO_DEFAULT, help="folder, replaced as a whole"
+        "--shape",
+        choices=("olist", "transactions", "shopify", "woocommerce", "magento"),
+        default="olist",
+        help="whose export the files look like; others than olist come with their shop.yml",
     )
+    parser.add_argument("--out", type=Path, help="folder, replaced as a whole; data/demo, or data/demo-SHAPE")
     parser.add_argument("--if-absent", action="store_true", help="do nothing when RAW_DIR, or the folder, holds files")
+    parser.add_argument(
+        "--contacts", action="store_true", help="write contacts.csv for the shop in --out, nothing else"
+    )
+    parser.add_argument("--further-days", type=int, choices=(90, 180), help="continue the shop in --out, nothing else")
+    parser.add_argument(
+        "--effect", type=float, default=0.0, help="what a campaign does to its treated, with --further-days"
+    )
     options = parser.parse_args(arguments)
     return exit_code_of(lambda: _generate(options))
 
@@ -30,9 +42,25 @@ def main(arguments: list[str] | None = None) -> int:
 def _generate(options: argparse.Namespace) -> None:
     if options.if_absent and paths.has_raw_files():
         return
+    out = options.out or paths.PROJECT / paths.DEMO_DEFAULT
+    if options.shape != "olist":
+        from demo.shapes import generate_shape
+
+        out = options.out or out.with_name(f"{out.name}-{options.shape}")
+        generate_shape(out, options.shape, options.orders, seed=options.seed, shop=options.shop)
+        say(f"  written into {out}; RAW_DIR={out} make up builds it")
+        return
+    if options.contacts or options.further_days:
+        from demo.further import write_contacts, write_further_days
+
+        if options.contacts:
+            write_contacts(out, options.seed)
+        if options.further_days:
+            write_further_days(out, options.further_days, options.effect, options.seed)
+        return
     from demo.shop import generate
 
-    generate(options.out, options.orders, seed=options.seed, shop=options.shop, file_format=options.format)
+    generate(out, options.orders, seed=options.seed, shop=options.shop, file_format=options.format)
 
 
 if __name__ == "__main__":

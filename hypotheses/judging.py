@@ -16,6 +16,7 @@ NEGLIGIBLE = "negligible"
 REJECTED = "rejected"
 INCONCLUSIVE = "inconclusive"
 AT_THRESHOLD = "at_threshold"
+NOT_TESTED = "not_tested"
 
 # Stricter than .05, for claims are judged again after every build: of a hundred verdicts that speak for or against one,
 # chance may make one.
@@ -102,12 +103,12 @@ def verdict(hypothesis: Hypothesis, result: Result, p_value_adjusted: float | No
         interest, in the direction of the claim; `rejected` when the same holds in the other direction; `negligible`
         when the whole interval lies within the smallest effect on both sides; `at_threshold` when the interval is
         narrower than the smallest effect and lies across it: the effect is known, and just about large enough to
-        matter; else `inconclusive`. Ratios are judged by their logarithms. An effect without sign cannot be rejected,
-        only be negligible.
+        matter; `not_tested` without a test: no data, or one group only; else `inconclusive`. Ratios are judged by
+        their logarithms. An effect without sign cannot be rejected, only be negligible.
     """
     low, high, smallest = result.effect_low, result.effect_high, hypothesis.smallest_effect
     if low is None or high is None or p_value_adjusted is None:
-        return INCONCLUSIVE
+        return NOT_TESTED if p_value_adjusted is None else INCONCLUSIVE
     if hypothesis.test in RATIOS:
         low, high, smallest = math.log(low), math.log(high), math.log(smallest)
     if hypothesis.direction == "negative":

@@ -106,8 +106,13 @@
         {'cte': 'order_customers', 'source_table': 'orders', 'anomalies': [
             {
                 'name': 'no customer row',
-                'condition': 'customer_id is null',
+                'condition': 'named_customer_id is not null and order_customer_id is null',
                 'handled_by': 'Kept as a person known by this order alone, state unknown.',
+            },
+            {
+                'name': 'no person',
+                'condition': 'customer_id is null and (named_customer_id is null or order_customer_id is not null)',
+                'handled_by': 'In the totals of the shop, in no table of customers.',
             },
         ]},
         {'cte': 'checked_items', 'source_table': 'order_items', 'anomalies': [
@@ -147,6 +152,11 @@
                 'name': 'payment type not defined',
                 'condition': "payment_type = 'not_defined'",
                 'handled_by': 'Kept as a type of its own.',
+            },
+            {
+                'name': 'money given back',
+                'condition': 'payment_value < 0',
+                'handled_by': 'Taken off what its order was paid; refunded_value tells how much.',
             },
             {
                 'name': 'zero instalments',
@@ -201,7 +211,7 @@
             {
                 'name': 'category without a translation',
                 'condition': 'category_name_portuguese is not null and category_name_english is null',
-                'handled_by': 'Keeps its Portuguese name.',
+                'handled_by': 'Keeps the name it has in the raw tables.',
             },
             {
                 'name': 'no weight',
@@ -243,8 +253,7 @@
         {'cte': 'checked_geolocation', 'source_table': 'geolocation', 'rows': 'copies', 'anomalies': [
             {
                 'name': 'point outside the country',
-                'condition': 'not (latitude between ' ~ brazil_box().south ~ ' and ' ~ brazil_box().north
-                    ~ ' and longitude between ' ~ brazil_box().west ~ ' and ' ~ brazil_box().east ~ ')',
+                'condition': 'not ' ~ is_in_shop_country('latitude', 'longitude'),
                 'handled_by': 'Left out of the mean position of its zip prefix.',
             },
             {

@@ -153,6 +153,19 @@
     )
 {%- endmacro %}
 
+{# A whole number as a text with a comma between thousands: 1,234,567. #}
+{% macro grouped_digits(value) -%}
+    {{ return(adapter.dispatch('grouped_digits')(value)) }}
+{%- endmacro %}
+
+{% macro duckdb__grouped_digits(value) -%}
+    format('{:,}', cast({{ value }} as bigint))
+{%- endmacro %}
+
+{% macro spark__grouped_digits(value) -%}
+    format_number(cast({{ value }} as bigint), 0)
+{%- endmacro %}
+
 {# Flag that makes regexp_replace replace every match: DuckDB needs it, Spark always does. #}
 {% macro regexp_everywhere() -%}
     {{ return(adapter.dispatch('regexp_everywhere')()) }}

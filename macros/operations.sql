@@ -1,3 +1,10 @@
+{# Late among deliveries: NULL, not zero, where deliveries were seen and none of them had a promised day. #}
+{% macro late_orders() -%}
+    case
+        when count(is_late) > 0 or count(delivery_days) = 0 then sum(case when is_late then 1 else 0 end)
+    end
+{%- endmacro %}
+
 {# Number of the logarithmic price bin, five per decade. Rounded first, so that 10.00 is never just below its own bound. #}
 {% macro price_bin(price) -%}
     cast(floor({{ rounded('log10(cast(' ~ price ~ ' as double)) * 5', 6) }}) as integer)

@@ -12,6 +12,10 @@
             'Time zone into which stamps that name another are converted; without it stamps are as the clock of the shop showed them.'},
         {'name': 'merge_person_spellings', 'unit': 'switch', 'description':
             'Ids of people that differ only in being written in capitals or in small letters are one person.'},
+        {'name': 'shop_currency', 'unit': 'ISO 4217', 'description':
+            'Currency of every amount.'},
+        {'name': 'shop_country', 'unit': 'ISO 3166-1', 'description':
+            'Country that states and places are read in.'},
         {'name': 'unusual_build', 'unit': 'mode', 'description':
             'What happens when a build is unlike the last five of the same raw folder: warn, stop or off.'},
         {'name': 'unusual_max_loss', 'unit': 'share', 'description':
@@ -84,6 +88,16 @@
             'Fewest scored orders of a seller to have a mean score of its own.'},
         {'name': 'hypothesis_longest_delivery_weeks', 'unit': 'weeks', 'description':
             'Deliveries of so many weeks and more are one group.'},
+        {'name': 'campaign_days_before', 'unit': 'days', 'description':
+            'How long before a campaign money counts as paid before; it takes noise out of revenue per person.'},
+        {'name': 'return_driver_min_people', 'unit': 'people', 'description':
+            'Values of a first purchase that fewer people share are not compared.'},
+        {'name': 'return_driver_prior_people', 'unit': 'people', 'description':
+            'A rate of return is pulled to that of everyone as if it had this many more people.'},
+        {'name': 'affinity_min_people', 'unit': 'people', 'description':
+            'Pairs of products or categories that fewer people bought are left out.'},
+        {'name': 'affinity_max_items', 'unit': 'products', 'description':
+            'People with more different products or categories are left out of pairs.'},
     ]) }}
 {%- endmacro %}
 

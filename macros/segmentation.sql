@@ -113,7 +113,7 @@ monthly_sales as (
     select
         {{ key }},
         order_month,
-        count(*) as units,
+        sum(coalesce(quantity, 1)) as units,
         sum(price) as revenue
     from order_items
     where is_valid_order

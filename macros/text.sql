@@ -12,9 +12,18 @@
     trim(regexp_replace(regexp_replace({{ bare }}, '( - |[/,(\\\\]).*', ''), ' +', ' '{{ regexp_everywhere() }}))
 {%- endmacro %}
 
-{# Brazil's bounding box in degrees, Fernando de Noronha included. #}
-{% macro brazil_box() -%}
-    {{ return({'south': -33.76, 'north': 5.28, 'west': -74.0, 'east': -32.3}) }}
+{# The shop's country in degrees, where its box is known: Brazil's, Fernando de Noronha included. Else the whole world. #}
+{% macro shop_box() -%}
+    {%- if var('shop_country') == 'BR' -%}
+        {{ return({'south': -33.76, 'north': 5.28, 'west': -74.0, 'east': -32.3}) }}
+    {%- endif -%}
+    {{ return({'south': -90, 'north': 90, 'west': -180, 'east': 180}) }}
+{%- endmacro %}
+
+{# A point that lies in the shop's country. #}
+{% macro is_in_shop_country(latitude, longitude) -%}
+    ({{ latitude }} between {{ shop_box().south }} and {{ shop_box().north }}
+    and {{ longitude }} between {{ shop_box().west }} and {{ shop_box().east }})
 {%- endmacro %}
 
 {# English name of an ISO weekday number (Monday = 1). #}

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.base import paths
 from pipeline.base.console import say
-from pipeline.base.errors import DamagedBuildError, PipelineError
+from pipeline.base.errors import DamagedBuildError, InputError, PipelineError
 from pipeline.base.outcome import exit_code_of, run_until_stopped
 
 # What a step imports it imports when it runs: dbt alone takes two seconds.
@@ -84,6 +84,12 @@ def _status(_: argparse.Namespace) -> None:
         raise PipelineError(fault)
 
 
+def _propose(_: argparse.Namespace) -> None:
+    from pipeline.propose import propose
+
+    print("\n".join(propose()))
+
+
 def _backup(options: argparse.Namespace) -> None:
     from pipeline.backup import backup
 
@@ -94,6 +100,20 @@ def _restore(options: argparse.Namespace) -> None:
     from pipeline.backup import restore
 
     restore(Path(options.file))
+
+
+def _map(options: argparse.Namespace) -> None:
+    if options.suggest:
+        from pipeline.mapping.suggest import suggest
+
+        print(suggest(Path(options.suggest)), end="")
+        return
+    from pipeline.mapping.check import check_shop
+
+    lines, is_fit = check_shop()
+    print("\n".join(lines))
+    if not is_fit:
+        raise InputError("shop.yml does not fit the files yet; what to change is listed above.")
 
 
 def _watch(_: argparse.Namespace) -> None:
@@ -134,11 +154,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--vars": {"metavar": "YAML", "help": "dbt variables, e.g. '{as_of_date: 2018-03-01}'"},
     "--to": {"metavar": "FOLDER", "default": "data/backups", "help": "where backups are kept"},
     "--from": {"metavar": "FILE", "dest": "file", "required": True, "help": "the backup"},
+    "--check": {"action": "store_true", "help": "a dry run of shop.yml: nothing is kept (what `map` does anyway)"},
+    "--suggest": {"metavar": "FILE", "help": "print a first shop.yml for a file of transactions"},
     "--no-score": {"action": "store_true", "help": "leave the churn scores empty"},
 }
 
 STEPS = {
     "load": Step("bring the landing files up to date with RAW_DIR", _load),
+    "map": Step("a dry run of shop.yml, or a first one", _map, ("--check", "--suggest"), is_recorded=False),
     "build": Step("load, models, tests and scores, in the build file", _build, ("--vars", "--no-score")),
     "score": Step("judge and fit again, score, refresh what depends on the scores, publish", _score, ("--vars",)),
     "publish": Step("publish the build file", _publish),
@@ -161,6 +184,7 @@ STEPS = {
         is_recorded=False,
     ),
     "restore": Step("put a backup back into empty folders", _restore, ("--from",), is_recorded=False),
+    "propose": Step("settings that the published data suggest", _propose, is_recorded=False),
     "watch": Step("refresh whenever the raw folder changes, at most once a minute", _watch, is_recorded=False),
     "status": Step("what is published, since when, and what went wrong last", _status, is_recorded=False),
 }
@@ -194,7 +218,9 @@ def _run_recorded(step: Step, options: argparse.Namespace) -> None:
 def _run(step: Step, options: argparse.Namespace) -> None:
     if "--vars" in step.options:
         from pipeline.base.settings import project_vars
+        from pipeline.mapping.mapping import settings_of_shop
 
+        options.vars = settings_of_shop(options.vars)
         project_vars(options.vars)  # a setting that cannot be meant stops the run before anything is read
     if not step.is_exclusive:
         step.body(options)

@@ -38,7 +38,7 @@ def places() -> dict[str, Path]:
     superset = warehouse.with_name(f"{warehouse.name}-superset")
     return {
         "warehouse": paths.warehouse_dir(),
-        "campaigns": Path(os.environ.get("CAMPAIGNS_DIR") or warehouse.parent / "campaigns").expanduser().resolve(),
+        "campaigns": paths.campaigns_dir(),
         "superset": Path(os.environ.get("SUPERSET_HOME") or superset).expanduser().resolve(),
     }
 

@@ -112,6 +112,12 @@ def _score(store: Store, options: argparse.Namespace) -> None:
     cutoffs = with_history(frame.history_days, frame.as_of_date, horizon)
     if options.evaluate_only:
         run = _judge(store, frame, cutoffs, horizon, settings)
+        if not run.outcome.judged:
+            raise NoFeaturesError(
+                f"There is nothing to judge a forecast of {horizon} days by: no window of that length has closed "
+                f"before {frame.as_of_date} with an earlier one to learn from. The first order is "
+                f"{frame.history_days.get(frame.as_of_date, 0):,} days old; try a shorter --horizon."
+            )
         print(model_card.figures(run.outcome))
         return
     folder = paths.warehouse_dir()

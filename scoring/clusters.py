@@ -18,19 +18,31 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Trait:
-    """A feature that clusters are made of, and what to call its low and high end."""
+    """A feature that clusters are made of, and what to call its low and high end.
+
+    Where the ends speak of one and several, `fewer` and `more` are said of a cluster of which that is not true: in a
+    shop of regulars the low end is far from one.
+    """
 
     feature: str
     log: bool
     low: str
     high: str
+    fewer: str = ""
+    more: str = ""
+
+    def name(self, center: float, typical: float) -> str:
+        """Return what to call an end, by the side of the average it is on and the value that is typical of it."""
+        if center > 0:
+            return self.more if self.more and typical < SEVERAL else self.high
+        return self.fewer if self.fewer and typical >= SEVERAL else self.low
 
 
 TRAITS: tuple[Trait, ...] = (
     Trait("recency_days", True, "ordered lately", "last order long ago"),
-    Trait("order_count", True, "one order", "several orders"),
+    Trait("order_count", True, "one order", "several orders", "fewer orders", "more orders"),
     Trait("monetary_mean", True, "small orders", "large orders"),
-    Trait("items_per_order", True, "one item per order", "many items per order"),
+    Trait("items_per_order", True, "one item per order", "many items per order", "fewer items", "more items"),
     Trait("freight_share", False, "low freight", "high freight"),
     Trait("last_installments", True, "pays at once", "pays in instalments"),
     Trait("mean_delivery_days", True, "quick delivery", "slow delivery"),
@@ -47,6 +59,7 @@ BOOTSTRAPS = 5
 MIN_STABILITY = 0.80
 MAP_ROWS = 3_000
 CLIP = 3.0  # standard deviations: a villa is not to get a cluster of its own
+SEVERAL = 1.5  # from here on a number is not one any more
 TELLING = 0.5  # standard deviations from the average from which a trait is worth a word
 
 RULE = (
@@ -159,7 +172,9 @@ def _fit(sample: FeatureTable, random_state: int) -> Clustering | None:
     model = fits[chosen]
     order = np.argsort(-np.bincount(model.labels_, minlength=chosen), kind="stable")
     centers = model.cluster_centers_[order]
-    return Clustering(medians, means, scales, centers, _axes(scaled), name_profiles(centers), tuple(selection), chosen)
+    typical = np.expm1(centers * scales + means)
+    profiles = name_profiles(centers, typical)
+    return Clustering(medians, means, scales, centers, _axes(scaled), profiles, tuple(selection), chosen)
 
 
 def choose(selection: Sequence[Selection]) -> int:
@@ -170,22 +185,24 @@ def choose(selection: Sequence[Selection]) -> int:
     return min(selection, key=lambda one: (-round(one.stability, 2), one.count)).count
 
 
-def name_profiles(centers: Floats) -> tuple[str, ...]:
+def name_profiles(centers: Floats, typical: Floats) -> tuple[str, ...]:
     """Name each cluster by what sets it furthest apart, with as many words as it takes to tell all of them apart.
 
     Parameters
     ----------
     centers : array, shape (clusters, traits)
         In standard deviations from the average customer.
+    typical : array, shape (clusters, traits)
+        The same as numbers of orders and items; of other traits without meaning.
 
     Returns
     -------
     tuple of str
     """
     words = []
-    for center in centers:
+    for center, value in zip(centers, typical, strict=True):
         order = np.argsort(-np.abs(center), kind="stable")
-        told = [TRAITS[i].high if center[i] > 0 else TRAITS[i].low for i in order if abs(center[i]) >= TELLING] or [
+        told = [TRAITS[i].name(center[i], value[i]) for i in order if abs(center[i]) >= TELLING] or [
             "like the average customer"
         ]
         words.append(told)

@@ -241,6 +241,12 @@ def from_arrow(table: pa.Table, names: Sequence[str] = NAMES) -> FeatureTable:
     return FeatureTable(table.num_rows, numbers, categories)
 
 
+def constant(table: FeatureTable) -> frozenset[str]:
+    """Return the features that are alike in all rows: a shop without reviews has nothing to learn from them."""
+    numbers = {name for name, values in table.numbers.items() if len(np.unique(values)) <= 1}
+    return frozenset(numbers | {name for name, one in table.categories.items() if len(np.unique(one.codes)) <= 1})
+
+
 def to_floats(column: pa.ChunkedArray) -> Floats:
     """Return a numeric or boolean Arrow column as float64, NaN where NULL."""
     if pa.types.is_boolean(column.type):

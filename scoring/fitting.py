@@ -11,7 +11,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from scoring.calibration import HALF_LIFE_DAYS, Calibration, Window, calibrate, drawn_to_recent
-from scoring.features import NAMES, RHYTHM, FeatureTable, Flags, Floats, concatenate
+from scoring.features import NAMES, RHYTHM, FeatureTable, Flags, Floats, concatenate, constant
 from scoring.models import btyd
 from scoring.models.additive import AdditiveScore
 from scoring.models.boosting import PARTNERS, Boosting, Stopping, Trees
@@ -242,7 +242,7 @@ def _fit_models(
         lambda: Logistic(("recency_days", "order_count"), inverse_penalty=1.0).fit(table, outcome, weight),
     )
     # In less than two years of windows a month is a window in disguise.
-    untold = () if max(days) - min(days) >= SEASONS_FROM_DAYS else SEASON_FEATURES
+    untold = set(() if max(days) - min(days) >= SEASONS_FROM_DAYS else SEASON_FEATURES) | constant(table)
     linear = [name for name in LINEAR_FEATURES if name not in untold]
     add(LOGISTIC, lambda: Logistic(linear).fit(table, outcome, weight))
     rhythm, dying = None, {}

@@ -25,6 +25,7 @@ import roles
 import settings
 import state
 import yaml
+from shop import Shop
 
 STATE = "bootstrap.json"
 ADMIN_USER = "admin"
@@ -81,7 +82,10 @@ def fingerprints(tables: dict[str, catalogue.Table]) -> dict[str, str]:
     schema = [lock, settings.metadata_uri().encode()]
     code = [(settings.ROOM / name).read_bytes() for name in ("superset_config.py", "roles.py", "bootstrap.py")]
     permissions = [*schema, *code, os.environ.get("SUPERSET_PUBLIC", "").encode()]
-    compilers = [(settings.ROOM / name).read_bytes() for name in ("bundle.py", "charts.py", "palette.py", "basemap.py")]
+    compilers = [
+        (settings.ROOM / name).read_bytes()
+        for name in ("bundle.py", "charts.py", "languages.py", "shop.py", "palette.py", "basemap.py")
+    ]
     files = sorted(path for path in settings.ASSETS.rglob("*") if path.is_file())
     described = [f"{path.relative_to(settings.ASSETS)}\n".encode() + path.read_bytes() for path in files]
     known = json.dumps({name: asdict(table) for name, table in tables.items()}, sort_keys=True).encode()
@@ -222,6 +226,8 @@ def _import_assets(manager: Any, tables: dict[str, catalogue.Table]) -> str:
     roles.refresh_states()
     counts = {kind: len(ids) for kind, ids in compiled.uuids.items()}
     note = f"{counts['dashboards']} dashboards, {counts['charts']} charts, {counts['datasets']} datasets"
+    lacking = Shop.read(tables).lacking
+    note += f", none for {', '.join(lacking)}" if lacking else ""
     return f"{note}, {removed} removed" if removed else note
 
 

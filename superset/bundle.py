@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import charts
+import languages
 import palette
 import roles
 import settings
 import yaml
 from catalogue import Table
 from charts import AssetError, Dataset, Metric
+from languages import ENGLISH, Language
+from shop import Shop
 
 NAMESPACE = uuid.UUID("5f0c5c1e-52f5-5d0b-9a0d-0f6e7c4a5100")
 VERSION = "1.0.0"
@@ -31,7 +34,7 @@ GRID_COLUMNS = 12
 # Superset's grid counts heights in eighths of this many pixels' rows.
 # Heights of a section's title, and of each line of text below it on a narrow screen.
 TITLE_HEIGHT, LINE_HEIGHT, LINE_CHARACTERS = 4.5, 2.5, 150
-HEADER_HEIGHT, HEADER_TEXT_WIDTH = 19, 6
+HEADER, HEADER_HEIGHT, HEADER_TEXT_WIDTH = "what_stands_out_whole_shop", 31, 5
 
 
 @dataclass
@@ -41,16 +44,34 @@ class Dashboard:
     folder: str
     spec: dict[str, Any]
     charts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    language: Language = ENGLISH
 
     @property
     def uuid(self) -> str:
         """Stable id."""
-        return identity("dashboard", self.folder)
+        return identity("dashboard", self.folder, *_code(self.language))
+
+    @property
+    def slug(self) -> str:
+        """The end of its address."""
+        return f"{self.spec['slug']}{self.language.suffix}"
+
+    def chart_uuid(self, name: str) -> str:
+        """Stable id of one of its charts, made of the chart's English name."""
+        return identity("chart", self.folder, name, *_code(self.language))
 
     @property
     def rows(self) -> list[dict[str, Any]]:
         """All rows of all sections."""
         return [row for tab in self.tabs for section in tab["sections"] for row in section.get("rows", [])]
+
+    @property
+    def charts_by_tab(self) -> list[list[str]]:
+        """Names of the charts on each tab."""
+        return [
+            [name for section in tab["sections"] for row in section.get("rows", []) for name in row["charts"]]
+            for tab in self.tabs
+        ]
 
     @property
     def tabs(self) -> list[dict[str, Any]]:
@@ -67,6 +88,8 @@ class Bundle:
     files: dict[str, str]
     dashboards: list[Dashboard]
     uuids: dict[str, set[str]]
+    # Texts of a catalogue that nothing needs, by language.
+    unused: dict[str, list[str]] = field(default_factory=dict)
 
 
 def identity(*parts: str) -> str:
@@ -74,52 +97,81 @@ def identity(*parts: str) -> str:
     return str(uuid.uuid5(NAMESPACE, "/".join(parts)))
 
 
+def _code(language: Language) -> list[str]:
+    """Return what a language adds to an id: nothing for English."""
+    return [] if language.is_written else [language.code]
+
+
 def slug(title: str) -> str:
     """Return the file name that belongs to a title."""
     return re.sub(r"[^a-z0-9]+", "_", title.lower().replace("%", "percent").replace("r$", "brl")).strip("_")
 
 
-def load_dashboards(assets: Path = settings.ASSETS) -> list[Dashboard]:
-    """Read the folders of dashboards, in their order."""
+def load_dashboards(assets: Path = settings.ASSETS, language: Language = ENGLISH) -> list[Dashboard]:
+    """Read the folders of dashboards, in their order, with their texts in a language."""
     found = []
     for path in assets.glob("*/dashboard.yaml"):
-        dashboard = Dashboard(path.parent.name, yaml.safe_load(path.read_text()))
+        dashboard = Dashboard(path.parent.name, yaml.safe_load(path.read_text()), language=language)
+        for one in dashboard.spec.get("filters", []):
+            one["id"] = f"NATIVE_FILTER-{slug(one['name'])}"
         for chart in sorted((path.parent / "charts").glob("*.yaml")):
             spec = yaml.safe_load(chart.read_text())
             if chart.stem != slug(spec["title"]):
                 raise AssetError(f"{chart.name}: a chart's file is named by its title: {slug(spec['title'])}.yaml")
-            dashboard.charts[chart.stem] = spec
+            dashboard.charts[chart.stem] = language.spec(spec)
         # The header is the same everywhere: what the dashboard answers, and of which day its numbers are.
         header = yaml.safe_load((assets / "header.yaml").read_text())
-        dashboard.charts[slug(header["title"])] = header
-        first = dashboard.tabs[0]["sections"]
-        first.insert(
-            0,
-            {
-                "rows": [
-                    {
-                        "text": f"### {dashboard.spec['question']}\n\n{dashboard.spec['lead'].strip()}",
-                        "text_width": HEADER_TEXT_WIDTH,
-                        "height": HEADER_HEIGHT,
-                        "charts": {slug(header["title"]): GRID_COLUMNS - HEADER_TEXT_WIDTH},
-                    },
-                ],
-            },
-        )
-        placed = [name for row in dashboard.rows for name in row["charts"]]
-        if len(set(placed)) != len(placed):
-            raise AssetError(f"{dashboard.folder}: a chart is placed twice")
-        if wrong := set(placed) ^ set(dashboard.charts):
-            raise AssetError(f"{dashboard.folder}: charts without file or place: {', '.join(sorted(wrong))}")
-        for row in dashboard.rows:
-            if sum(row["charts"].values()) > GRID_COLUMNS:
-                raise AssetError(f"{dashboard.folder}: a row is wider than {GRID_COLUMNS}: {', '.join(row['charts'])}")
+        dashboard.spec = language.spec(dashboard.spec)
+        dashboard.charts[HEADER] = {**language.spec(header), "only": {"page": dashboard.folder}}
         found.append(dashboard)
-    return sorted(found, key=lambda dashboard: (dashboard.spec["order"], dashboard.folder))
+    found.sort(key=lambda dashboard: (dashboard.spec["order"], dashboard.folder))
+    for dashboard, following in zip(found, [*found[1:], found[0]], strict=True):
+        _put_header(dashboard, following)
+        _check_places(dashboard)
+    return found
 
 
-def load_datasets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -> dict[str, Dataset]:
-    """Read the datasets' metrics and join them with what the warehouse holds.
+def _put_header(dashboard: Dashboard, following: Dashboard) -> None:
+    """Put what the dashboard answers, and where to go from here, above its first tab."""
+    language, spec = dashboard.language, dashboard.spec
+    others = [
+        f"[{name}]({languages.address(spec['slug'], code)})"
+        for code, (name, _) in languages.NAMES.items()
+        if code != language.code
+    ]
+    onward = f"[{following.spec['title']}]({languages.address(following.spec['slug'], language.code)})"
+    links = " · ".join([*others, f"{language.text('Next')}: {onward}"])
+    dashboard.tabs[0]["sections"].insert(
+        0,
+        {
+            "rows": [
+                {
+                    "text": f"# {spec['question']}\n\n{spec['lead'].strip()}\n\n{links}",
+                    "text_width": HEADER_TEXT_WIDTH,
+                    "height": HEADER_HEIGHT,
+                    "charts": {HEADER: GRID_COLUMNS - HEADER_TEXT_WIDTH},
+                },
+            ],
+        },
+    )
+
+
+def _check_places(dashboard: Dashboard) -> None:
+    """Raise when a chart has no place or two, or a row is too wide."""
+    placed = [name for row in dashboard.rows for name in row["charts"]]
+    if len(set(placed)) != len(placed):
+        raise AssetError(f"{dashboard.folder}: a chart is placed twice")
+    if wrong := set(placed) ^ set(dashboard.charts):
+        raise AssetError(f"{dashboard.folder}: charts without file or place: {', '.join(sorted(wrong))}")
+    for row in dashboard.rows:
+        if sum(row["charts"].values()) > GRID_COLUMNS:
+            raise AssetError(f"{dashboard.folder}: a row is wider than {GRID_COLUMNS}: {', '.join(row['charts'])}")
+
+
+def load_datasets(
+    catalogue: dict[str, Table], assets: Path = settings.ASSETS, language: Language = ENGLISH
+) -> dict[str, Dataset]:
+    """Read the datasets' metrics and join them with what the warehouse holds, with their names in a language.
 
     Raises
     ------
@@ -135,17 +187,19 @@ def load_datasets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -
             raise AssetError(f"the published warehouse has no table {address}, which the dataset {key} needs")
         table = catalogue[address]
         metrics = {
-            name: Metric(name, one["label"], one["sql"], one["format"], one.get("description", ""))
+            name: Metric(name, one["label"], one["sql"], language.format(one["format"]), one.get("description", ""))
             for name, one in spec.get("metrics", {}).items()
         }
         dataset = Dataset(
             key,
-            identity("dataset", key),
+            identity("dataset", key, *_code(language)),
             table,
             spec.get("time"),
             metrics,
             {**labels, **spec.get("labels", {})},
-            spec.get("calculated", {}),
+            # Charts add columns of their own, and YAML's anchors make two datasets share a mapping.
+            dict(spec.get("calculated", {})),
+            language,
         )
         if dataset.time:
             dataset.column(dataset.time)
@@ -198,60 +252,75 @@ def _database(name: str) -> dict[str, Any]:
     }
 
 
+def _shown(dataset: Dataset) -> set[str]:
+    """Return the columns and metrics a dataset shows: all in English, elsewhere those that its charts ask for."""
+    if dataset.language.is_written:
+        return {*dataset.table.columns, *dataset.calculated, *dataset.metrics}
+    # The rules that cut rows to one state look for this column.
+    return dataset.used | ({roles.STATE_COLUMN} & set(dataset.table.columns))
+
+
 def _dataset(dataset: Dataset) -> dict[str, Any]:
-    table = dataset.table
-    details = f"Table {table.schema}.{table.name}, built and tested by dbt"
+    table, language = dataset.table, dataset.language
+    shown = _shown(dataset)
+    details = language.text("A table that is built and tested by dbt")
     columns = [
         {
             "column_name": column.name,
-            "verbose_name": _label(dataset, column.name),
+            "verbose_name": language.text(_label(dataset, column.name)),
             "is_dttm": column.is_temporal,
             "is_active": True,
             "type": column.type,
             "groupby": True,
             "filterable": True,
-            "expression": None,
-            "description": column.description,
+            "expression": dataset.expression(column.name),
+            # dbt's descriptions are documentation of the warehouse, which is in English.
+            "description": column.description if language.is_written else language.text(_label(dataset, column.name)),
         }
         for column in table.columns.values()
+        if column.name in shown
     ] + [
         {
             "column_name": name,
-            "verbose_name": _label(dataset, name),
+            "verbose_name": language.text(_label(dataset, name)),
             "is_dttm": spec.get("type") == "DATE",
             "is_active": True,
             "type": spec.get("type", "VARCHAR"),
             "groupby": True,
             "filterable": True,
-            "expression": spec["sql"],
-            "description": spec["description"],
+            "expression": dataset.expression(name),
+            "description": spec["description"] if language.is_written else language.text(_label(dataset, name)),
         }
         for name, spec in dataset.calculated.items()
+        if name in shown
     ]
     metrics = [
         {
             "metric_name": metric.name,
-            "verbose_name": metric.label,
+            "verbose_name": language.text(metric.label),
             "metric_type": None,
             "expression": metric.sql,
-            "description": metric.description or None,
-            "d3format": metric.d3,
+            "description": language.text(metric.description) or None,
+            # A short form would win over what a card or a table asks for, and is Superset's own default anyway.
+            "d3format": None if metric.d3 == charts.SHORT else metric.d3,
             "currency": metric.currency,
             "extra": _certification(details),
             "warning_text": None,
         }
         for metric in dataset.metrics.values()
+        if metric.name in shown
     ]
     return {
-        "table_name": table.name,
+        # Superset knows a table once, and a column of it by one name for people: other languages ask a query for it.
+        "table_name": table.name if language.is_written else f"{table.name} ({language.code})",
         "main_dttm_col": dataset.time,
-        "description": table.description,
+        "description": table.description if language.is_written else details,
         "default_endpoint": None,
         "offset": 0,
         "cache_timeout": None,
         "catalog": None,
         "schema": table.schema,
-        "sql": None,
+        "sql": None if language.is_written else f"select * from {table.schema}.{table.name}",
         "params": None,
         "template_params": None,
         "filter_select_enabled": True,
@@ -275,13 +344,13 @@ def _chart(dashboard: Dashboard, name: str, dataset: Dataset) -> dict[str, Any]:
         "slice_name": spec["title"],
         "description": spec["description"],
         "certified_by": CERTIFIED_BY,
-        "certification_details": MANAGED,
+        "certification_details": dashboard.language.text(MANAGED),
         "viz_type": params["viz_type"],
         "params": params,
         "query_context": context,
         "cache_timeout": None,
         "is_managed_externally": True,
-        "uuid": identity("chart", dashboard.folder, name),
+        "uuid": dashboard.chart_uuid(name),
         "version": VERSION,
         "dataset_uuid": dataset.uuid,
     }
@@ -319,7 +388,7 @@ class Layout:
 
     def _section(self, number: str, section: dict[str, Any], parents: list[str]) -> None:
         if section.get("title"):
-            code = f"### {section['title']}\n\n{section.get('text', '').strip()}"
+            code = f"## {section['title']}\n\n{section.get('text', '').strip()}"
             row = self._row(f"{number}-text", parents)
             self._text(number, code, row, self._text_height(section.get("text", "")))
         for index, spec in enumerate(section.get("rows", [])):
@@ -332,7 +401,7 @@ class Layout:
                     "height": spec["height"],
                     "chartId": self.numbers[chart],
                     "sliceName": self.dashboard.charts[chart]["title"],
-                    "uuid": identity("chart", self.dashboard.folder, chart),
+                    "uuid": self.dashboard.chart_uuid(chart),
                 }
                 self._add("CHART", chart, row, meta)
 
@@ -354,63 +423,118 @@ class Layout:
         return self.nodes
 
 
+def is_reached(chart: dict[str, Any], filter_spec: dict[str, Any], datasets: dict[str, Dataset]) -> bool:
+    """Whether a filter narrows a chart."""
+    return not chart.get("unfiltered") and datasets[chart["dataset"]].takes(filter_spec["column"])
+
+
+def _tabs_of(dashboard: Dashboard, one: dict[str, Any], datasets: dict[str, Dataset]) -> list[int]:
+    """Return the tabs on which a filter narrows at least one chart: it is offered there and nowhere else."""
+    return [
+        number
+        for number, names in enumerate(dashboard.charts_by_tab)
+        if any(is_reached(dashboard.charts[name], one, datasets) for name in names)
+    ]
+
+
+def _declare_reach(dashboard: Dashboard, datasets: dict[str, Dataset]) -> None:
+    """Say in the title of each chart which of the filters that stand above it do not narrow it."""
+    filters = dashboard.spec.get("filters", [])
+    for one in filters:
+        tabs = _tabs_of(dashboard, one, datasets)
+        if not tabs:
+            raise AssetError(f"{dashboard.folder}: the filter {one['name']} reaches no chart")
+        for number in tabs:
+            for name in dashboard.charts_by_tab[number]:
+                chart = dashboard.charts[name]
+                if is_reached(chart, one, datasets) or chart.get("whole_shop"):
+                    continue
+                if "all" not in one:
+                    raise AssetError(
+                        f"{dashboard.folder}: the filter {one['name']} does not reach {name} and has no `all` to say so"
+                    )
+                declared = chart.setdefault("declared", [])
+                if one["all"] not in declared:
+                    declared.append(one["all"])
+    for chart in dashboard.charts.values():
+        if chart.get("declared"):
+            chart["title"] = f"{chart['title']} · {', '.join(chart['declared'])}"
+
+
 def _filter(spec: dict[str, Any], dashboard: Dashboard, layout: Layout, datasets: dict[str, Dataset]) -> dict[str, Any]:
-    """Return one native filter; charts that it cannot reach are left out of its scope."""
-    kind = spec["type"]
-    column = spec.get("column")
-
-    def reached(chart: dict[str, Any]) -> bool:
-        dataset = datasets[chart["dataset"]]
-        if chart.get("unfiltered"):
-            return False
-        return bool(dataset.time) if kind == "time" else dataset.has_column(str(column))
-
-    excluded = [layout.numbers[name] for name, chart in dashboard.charts.items() if not reached(chart)]
-    if len(excluded) == len(dashboard.charts):
-        raise AssetError(f"{dashboard.folder}: the filter {spec['name']} reaches no chart")
-    target: dict[str, Any] = {}
-    if column:
-        dataset = datasets[spec["dataset"]]
-        target = {"column": {"name": dataset.column(column)}, "datasetUuid": dataset.uuid}
-    default: dict[str, Any] = {"extraFormData": {}, "filterState": {}, "ownState": {}}
-    if "default" in spec:
-        value = spec["default"]
-        sent = {"time_range": value} if kind == "time" else {"filters": [{"col": column, "op": "IN", "val": value}]}
-        default = {"extraFormData": sent, "filterState": {"value": value, "label": value}, "ownState": {}}
+    """Return one native filter, offered on the tabs and for the charts that it narrows."""
+    dataset = datasets[spec["dataset"]]
+    known = {one["column"]: one["id"] for one in dashboard.spec["filters"]}
+    excluded = [
+        layout.numbers[name] for name, chart in dashboard.charts.items() if not is_reached(chart, spec, datasets)
+    ]
+    tabs = _tabs_of(dashboard, spec, datasets)
+    has_tabs = len(dashboard.tabs) > 1
     return {
-        "id": f"NATIVE_FILTER-{slug(spec['name'])}",
+        "id": spec["id"],
         "name": spec["name"],
         "description": spec.get("description", ""),
         "type": "NATIVE_FILTER",
-        "filterType": "filter_time" if kind == "time" else "filter_select",
-        "targets": [target],
-        "defaultDataMask": default,
-        "cascadeParentIds": [],
-        "scope": {"rootPath": ["ROOT_ID"], "excluded": excluded},
-        "controlValues": {}
-        if kind == "time"
-        else {
+        "filterType": "filter_select",
+        "targets": [{"column": {"name": dataset.column(spec["column"])}, "datasetUuid": dataset.uuid}],
+        "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
+        "cascadeParentIds": [known[spec["within"]]] if "within" in spec else [],
+        "scope": {"rootPath": [f"TAB-{number}" for number in tabs] if has_tabs else ["ROOT_ID"], "excluded": excluded},
+        "controlValues": {
             "enableEmptyFilter": False,
-            "defaultToFirstItem": spec.get("first", False),
-            "multiSelect": spec.get("multiple", True),
+            "defaultToFirstItem": False,
+            "multiSelect": True,
             "searchAllOptions": False,
             "inverseSelection": False,
-            "sortAscending": True,
+            "sortAscending": not spec.get("newest_first", False),
         },
     }
 
 
+def _clicks(dashboard: Dashboard, layout: Layout, datasets: dict[str, Dataset]) -> dict[str, Any]:
+    """Return which charts a click on each chart narrows: those that have its columns and show the same rows."""
+    found = {}
+    for name, chart in dashboard.charts.items():
+        sent = charts.sent_by_click(chart, datasets[chart["dataset"]])
+        excluded = [
+            layout.numbers[other_name]
+            for other_name, other in dashboard.charts.items()
+            if other_name == name or not _follows(chart, other, sent, datasets[other["dataset"]])
+        ]
+        number = layout.numbers[name]
+        found[str(number)] = {
+            "id": number,
+            "crossFilters": {"scope": {"rootPath": ["ROOT_ID"], "excluded": excluded}, "chartsInScope": []},
+        }
+    return found
+
+
+def _follows(chart: dict[str, Any], other: dict[str, Any], sent: list[str], dataset: Dataset) -> bool:
+    """Whether a chart can follow a click on another: it has a column of it, and no condition that may contradict."""
+    if other.get("unfiltered") or other.get("whole_shop"):
+        return False
+    conditions = other.get("only", {})
+    if chart["dataset"] == other["dataset"]:
+        sent = sent if chart.get("only", {}) == conditions else []
+    else:
+        sent = [column for column in sent if column not in conditions]
+    # All of them, not up to the first: a column that a click may send has to be shown.
+    followed = [column for column in sent if dataset.takes(column)]
+    return bool(followed)
+
+
 def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> dict[str, Any]:
-    spec = dashboard.spec
+    spec, language = dashboard.spec, dashboard.language
     layout = Layout(dashboard)
     positions = layout.positions()
+    has_clicks = spec.get("clicks", True)
     return {
         "dashboard_title": spec["title"],
         "description": spec["question"],
         "css": css,
-        "slug": spec["slug"],
+        "slug": dashboard.slug,
         "certified_by": CERTIFIED_BY,
-        "certification_details": MANAGED,
+        "certification_details": language.text(MANAGED),
         "published": True,
         "is_managed_externally": True,
         "uuid": dashboard.uuid,
@@ -420,15 +544,15 @@ def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> 
                 _filter(one, dashboard, layout, datasets) for one in spec.get("filters", [])
             ],
             "filter_bar_orientation": "HORIZONTAL",
-            "cross_filters_enabled": True,
-            "chart_configuration": {},
+            "cross_filters_enabled": has_clicks,
+            "chart_configuration": _clicks(dashboard, layout, datasets) if has_clicks else {},
             "global_chart_configuration": {
                 "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
                 "chartsInScope": [],
             },
             # Empty on purpose: a scheme here would replace the sequential colours of the maps.
             "color_scheme": "",
-            "label_colors": palette.label_colors(),
+            "label_colors": palette.label_colors(language),
             "refresh_frequency": 0,
             "timed_refresh_immune_slices": [],
             "expanded_slices": {},
@@ -439,7 +563,7 @@ def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> 
 
 
 def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -> Bundle:
-    """Return everything to import.
+    """Return everything to import, in every language.
 
     Parameters
     ----------
@@ -448,34 +572,50 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
     assets : Path
         Folder of the descriptions.
     """
-    datasets = load_datasets(catalogue, assets)
-    dashboards = load_dashboards(assets)
+    shop = Shop.read(catalogue, assets)
+    contents: dict[str, dict[str, Any]] = {
+        "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
+        **{f"databases/{name}.yaml": _database(name) for name in DATABASES},
+    }
+    dashboards, unused = [], {}
+    for language in languages.every(assets):
+        dashboards += _compile(catalogue, assets, language, shop, contents)
+        language.check()
+        unused[language.code] = language.unused
+    uuids: dict[str, set[str]] = {"databases": set(), "datasets": set(), "charts": set(), "dashboards": set()}
+    for path, content in contents.items():
+        if "uuid" in content:
+            uuids[path.split("/")[0]].add(content["uuid"])
+    return Bundle(
+        {path: _dump(shop.in_its_currency(content)) for path, content in contents.items()}, dashboards, uuids, unused
+    )
+
+
+def _compile(
+    catalogue: dict[str, Table], assets: Path, language: Language, shop: Shop, contents: dict[str, dict[str, Any]]
+) -> list[Dashboard]:
+    """Add what there is in one language to the contents; return its dashboards."""
+    datasets = load_datasets(catalogue, assets, language)
+    dashboards = [one for one in load_dashboards(assets, language) if shop.page(one, datasets)]
     used = {chart["dataset"] for dashboard in dashboards for chart in dashboard.charts.values()}
     filters = [one for dashboard in dashboards for one in dashboard.spec.get("filters", [])]
     used |= {one["dataset"] for one in filters if "dataset" in one}
     if unknown := used - set(datasets):
         raise AssetError(f"no such dataset: {', '.join(sorted(unknown))}")
     css = (assets / "dashboard.css").read_text()
-    contents: dict[str, dict[str, Any]] = {
-        "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
-        **{f"databases/{name}.yaml": _database(name) for name in DATABASES},
-    }
-    for key, dataset in datasets.items():
-        contents[f"datasets/{database_of(dataset.table)}/{key}.yaml"] = _dataset(dataset)
     for dashboard in dashboards:
+        _declare_reach(dashboard, datasets)
         for name, chart in dashboard.charts.items():
-            if (
-                roles.STAKEHOLDER in dashboard.spec["audience"]
-                and not datasets[chart["dataset"]].table.for_stakeholders
-            ):
+            dataset = datasets[chart["dataset"]]
+            if roles.STAKEHOLDER in dashboard.spec["audience"] and not dataset.table.for_stakeholders:
                 raise AssetError(
                     f"{dashboard.folder}: {name} shows stakeholders {chart['dataset']}, which is not for them"
                 )
-            content = _chart(dashboard, name, datasets[chart["dataset"]])
-            contents[f"charts/{dashboard.folder}__{name}.yaml"] = content
-        contents[f"dashboards/{dashboard.folder}.yaml"] = _dashboard(dashboard, datasets, css)
-    uuids: dict[str, set[str]] = {"databases": set(), "datasets": set(), "charts": set(), "dashboards": set()}
-    for path, content in contents.items():
-        if "uuid" in content:
-            uuids[path.split("/")[0]].add(content["uuid"])
-    return Bundle({path: _dump(content) for path, content in contents.items()}, dashboards, uuids)
+            contents[f"charts/{dashboard.folder}__{name}{language.suffix}.yaml"] = _chart(dashboard, name, dataset)
+        contents[f"dashboards/{dashboard.folder}{language.suffix}.yaml"] = _dashboard(dashboard, datasets, css)
+    # After the charts, which add columns of their own and say which they use.
+    for key, dataset in datasets.items():
+        if language.is_written or key in used:
+            folder = database_of(dataset.table)
+            contents[f"datasets/{folder}/{key}{language.suffix}.yaml"] = _dataset(dataset)
+    return dashboards

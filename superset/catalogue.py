@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import warehouse
+
+SHOP = "marts.shop"
+# What changes from build to build says nothing about what to draw.
+COUNTED = ("orders", "refunded")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,9 @@ class Table:
     description: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
     for_stakeholders: bool = False
+    is_empty: bool = False
+    # The only row of the table that tells what the shop is.
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def read() -> dict[str, Table]:
@@ -58,8 +66,14 @@ def _read(file: Path) -> dict[str, Table]:
             order by schema_name, table_name, column_index
             """,
         ).fetchall()
-    found = {f"{schema}.{name}": Table(schema, name, comment) for schema, name, comment in tables}
-    for schema, name, column, kind, comment in columns:
-        if table := found.get(f"{schema}.{name}"):
-            table.columns[column] = Column(column, kind, comment)
+        found = {f"{schema}.{name}": Table(schema, name, comment) for schema, name, comment in tables}
+        for schema, name, column, kind, comment in columns:
+            if table := found.get(f"{schema}.{name}"):
+                table.columns[column] = Column(column, kind, comment)
+        for address, table in found.items():
+            table.is_empty = not connection.execute(f"from {address} limit 1").fetchall()
+        if shop := found.get(SHOP):
+            described = [name for name in shop.columns if not name.startswith(COUNTED)]
+            (row,) = connection.execute(f"select {', '.join(described)} from {SHOP}").fetchall()
+            shop.facts = dict(zip(described, row, strict=True))
     return found

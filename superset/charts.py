@@ -15,6 +15,7 @@ from typing import Any
 import palette
 from basemap import STYLE
 from catalogue import Table
+from languages import ENGLISH, Language, translated
 
 Spec = dict[str, Any]
 Params = dict[str, Any]
@@ -22,11 +23,12 @@ Query = dict[str, Any]
 
 GRAINS = {"day": "P1D", "week": "P1W", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
 
+SHORT = "SMART_NUMBER"
 # Name of a format -> d3's format and whether the number is money.
 FORMATS: dict[str, tuple[str, bool]] = {
     "integer": (",d", False),
-    "compact": ("SMART_NUMBER", False),
-    "money": ("SMART_NUMBER", True),
+    "compact": (SHORT, False),
+    "money": (SHORT, True),
     "money_exact": (",.2f", True),
     "money_whole": (",.0f", True),
     "percent": (".1%", False),
@@ -61,6 +63,11 @@ class Metric:
         return FORMATS[self.format][0]
 
     @property
+    def written_out(self) -> str:
+        """Return the format where there is room for all digits: on cards and in tables."""
+        return ",.0f" if self.d3 == SHORT else self.d3
+
+    @property
     def currency(self) -> dict[str, str] | None:
         """The number's currency, if it is money."""
         return BRL if FORMATS[self.format][1] else None
@@ -77,18 +84,54 @@ class Dataset:
     metrics: dict[str, Metric]
     labels: dict[str, str]
     calculated: dict[str, Spec] = field(default_factory=dict)
+    language: Language = ENGLISH
+    # Columns and metrics that a chart or a filter asks for.
+    used: set[str] = field(default_factory=set)
 
     def metric(self, name: str) -> Metric:
         """Return a metric, or say which are there."""
         if name not in self.metrics:
             raise AssetError(f"{self.key} has no metric {name!r}; it has {', '.join(self.metrics)}")
+        self.used.add(name)
         return self.metrics[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a column of this name."""
+        return name in self.table.columns or name in self.calculated
 
     def column(self, name: str) -> str:
         """Return a column's name, or say that it is not there."""
-        if name not in self.table.columns and name not in self.calculated:
+        if name not in self:
             raise AssetError(f"{self.key} has no column {name!r}; it has {', '.join(self.table.columns)}")
+        self.used.add(name)
         return name
+
+    def words(self, name: str) -> dict[str, str]:
+        """Return what stands in a column, in the language of the dataset, by the English."""
+        return {} if self.language.is_written else self.language.values_of(self.key, self._original(name))
+
+    def _original(self, name: str) -> str:
+        """Return the column that one is a copy of, or itself."""
+        return str(self.calculated.get(name, {}).get("copy_of", name))
+
+    def expression(self, name: str) -> str | None:
+        """Return the SQL of a column; None for one that is shown as it stands in the warehouse."""
+        spec = self.calculated.get(name, {})
+        sql = spec.get(f"sql_{self.language.code}", spec.get("sql"))
+        if self.language.is_written:
+            return sql
+        if words := self.words(name):
+            return translated(f"({sql})" if sql else name, words)
+        return self.language.sentences(self._original(name), sql or name) or sql
+
+    def again(self, name: str) -> str:
+        """Return a second column that holds the same: a chart may not ask for one column twice."""
+        copy = f"{name}_again"
+        spec = self.calculated.get(name, {})
+        label = self.labels.get(name) or name.replace("_", " ").capitalize()
+        self.labels[copy] = label
+        self.calculated[copy] = {**spec, "sql": spec.get("sql", name), "copy_of": name, "description": label}
+        return self.column(copy)
 
     def is_temporal(self, name: str) -> bool:
         """Whether a column holds dates or timestamps."""
@@ -96,31 +139,29 @@ class Dataset:
             return str(self.calculated[name].get("type", "")) == "DATE"
         return self.table.columns[name].is_temporal
 
-    def has_column(self, name: str) -> bool:
-        """Whether filters on this column reach the dataset."""
-        return name in self.table.columns or name in self.calculated
+    def takes(self, name: str) -> bool:
+        """Whether filters on this column reach the dataset, which then has to show it."""
+        is_there = name in self.table.columns or name in self.calculated
+        if is_there:
+            self.used.add(name)
+        return is_there
 
 
 def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]:
     """Return the chart's own filters, as the drawing keeps them and as the query sends them."""
     drawn: list[dict[str, Any]] = []
     asked: list[dict[str, Any]] = []
-    if dataset.time:
-        # "No filter" until the dashboard's period replaces it; without it the period would not reach the chart.
-        drawn.append(
-            {
-                "clause": "WHERE",
-                "subject": dataset.time,
-                "operator": "TEMPORAL_RANGE",
-                "comparator": "No filter",
-                "expressionType": "SIMPLE",
-            },
-        )
-        asked.append({"col": dataset.time, "op": "TEMPORAL_RANGE", "val": "No filter"})
     for name, wanted in spec.get("only", {}).items():
         column = dataset.column(name)
-        for operator, value in _conditions(wanted):
-            one = {"clause": "WHERE", "subject": column, "operator": operator, "expressionType": "SIMPLE"}
+        words = dataset.words(column)
+        for operator, english in _conditions(wanted):
+            value = [words.get(str(part), part) for part in english] if isinstance(english, list) else english
+            one: dict[str, Any] = {
+                "clause": "WHERE",
+                "subject": column,
+                "operator": operator,
+                "expressionType": "SIMPLE",
+            }
             drawn.append(one if value is None else {**one, "comparator": value})
             asked.append(
                 {"col": column, "op": operator} if value is None else {"col": column, "op": operator, "val": value}
@@ -219,7 +260,7 @@ def number(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
         "subheader_font_size": 0.125,
         "subtitle": spec.get("subtitle", ""),
         "subtitle_font_size": 0.125,
-        "y_axis_format": metric.d3,
+        "y_axis_format": metric.written_out,
         "time_format": "smart_date",
         **_currency(metric),
     }
@@ -246,7 +287,7 @@ def trend(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
         "subheader_font_size": 0.125,
         "subtitle": spec.get("subtitle", ""),
         "subtitle_font_size": 0.125,
-        "y_axis_format": metric.d3,
+        "y_axis_format": metric.written_out,
         "time_format": "%b %Y",
         "rolling_type": "None",
         **_currency(metric),
@@ -257,9 +298,30 @@ def trend(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
     ]
 
 
+def stands_for_itself(spec: Spec) -> bool:
+    """Whether each bar is a series of its own.
+
+    A click on a bar that lies and has no series filters by its length, not by its name (Superset 6.1); a click on a
+    series filters by its name.
+    """
+    return bool(spec.get("horizontal")) and not spec.get("by") and not spec.get("metrics")
+
+
+def sent_by_click(spec: Spec, dataset: Dataset) -> list[str]:
+    """Return the columns that a click on a mark of a chart filters by."""
+    if spec["kind"] == "table":
+        return _listed(spec.get("by") or spec.get("columns"))
+    if spec["kind"] == "states":
+        return [spec.get("by", "customer_state_iso")]
+    if spec["kind"] in ("bar", "line", "area", "step", "smooth") and not spec.get("by"):
+        return [] if dataset.is_temporal(spec["x"]) else [spec["x"]]
+    names = ("by", "x", "y") if spec["kind"] == "heatmap" else ("by", "source", "target", "rows", "columns")
+    return [column for name in names for column in _listed(spec.get(name))]
+
+
 def _axes(spec: Spec, dataset: Dataset) -> Params:
     """Return the settings shared by the charts with an x axis."""
-    axis = dataset.column(spec["x"])
+    axis = dataset.again(spec["x"]) if stands_for_itself(spec) else dataset.column(spec["x"])
     temporal = dataset.is_temporal(axis)
     params: Params = {
         "x_axis": axis,
@@ -289,7 +351,7 @@ def _axes(spec: Spec, dataset: Dataset) -> Params:
         by_metric = spec.get("order") in dataset.metrics
         # Horizontal bars are drawn from the bottom up, so the largest comes last.
         ascending = by_metric == bool(spec.get("horizontal"))
-        several = bool(spec.get("by")) or len(_measures(spec, dataset)) > 1
+        several = bool(spec.get("by")) or stands_for_itself(spec) or len(_measures(spec, dataset)) > 1
         params |= {
             "xAxisForceCategorical": not spec.get("numeric", False),
             # One series is sorted by a column of the result, several by the name or the total of the category.
@@ -304,15 +366,16 @@ def _series(kind: str) -> Callable[[Spec, Dataset], tuple[Params, list[Query]]]:
 
     def build(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
         measures = _measures(spec, dataset)
-        groups = _groups(spec, dataset)
-        stack: str | None = {True: "Stack", "share": "Expand"}.get(spec.get("stack", False))
+        alone = stands_for_itself(spec)
+        groups = _groups(spec, dataset, "x" if alone else "by")
+        stack: str | None = {True: "Stack", "share": "Expand"}.get(spec.get("stack", alone))
         params = {
             "viz_type": f"echarts_timeseries_{kind}" if kind != "area" else "echarts_area",
             **_axes(spec, dataset),
             "metrics": [metric.name for metric in measures],
             "groupby": groups,
             "order_desc": True,
-            "show_legend": spec.get("legend", bool(groups) or len(measures) > 1),
+            "show_legend": spec.get("legend", (bool(groups) and not alone) or len(measures) > 1),
             "stack": stack if stack == "Stack" or kind == "area" else ("Stack" if stack else None),
             "contributionMode": "row" if stack == "Expand" and kind == "bar" else None,
             "only_total": True,
@@ -324,6 +387,8 @@ def _series(kind: str) -> Callable[[Spec, Dataset], tuple[Params, list[Query]]]:
             "minorSplitLine": False,
             **_currency(measures[0]),
         }
+        if alone and not spec.get("colourful"):
+            params["color_scheme"] = palette.SINGLE_ID
         if spec.get("horizontal"):
             params |= {"orientation": "horizontal", "x_axis_title": "", "y_axis_title": ""}
         names = [metric.name for metric in measures]
@@ -465,7 +530,7 @@ def table(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
         "page_length": spec.get("page", 0),
         "include_search": spec.get("search", False),
         "table_timestamp_format": spec.get("dates", "%d %b %Y"),
-        "show_cell_bars": spec.get("bars", True),
+        "show_cell_bars": spec.get("bars", False),
         # Superset's green and red would call a higher risk good.
         "color_pn": False,
         "align_pn": False,
@@ -476,6 +541,9 @@ def table(spec: Spec, dataset: Dataset) -> tuple[Params, list[Query]]:
     if spec.get("columns"):
         columns = _groups(spec, dataset, "columns")
         order = [[dataset.column(name.lstrip("-")), not name.startswith("-")] for name in _listed(spec.get("order"))]
+        # Asked from its saved query, a table is grouped by its columns: it can be sorted by no other.
+        if hidden := {str(name) for name, _ in order} - set(columns):
+            raise AssetError(f"sorted by {', '.join(sorted(hidden))}, which is no column of it")
         params = {
             **common,
             "query_mode": "raw",
@@ -502,7 +570,7 @@ def _column_config(spec: Spec, dataset: Dataset) -> Params:
     """Return formats of a table's columns: the metrics' own, and what the description adds for plain columns."""
     config: Params = {}
     for metric in _measures(spec, dataset) if not spec.get("columns") else []:
-        config[metric.name] = {"d3NumberFormat": metric.d3, "d3SmallNumberFormat": metric.d3}
+        config[metric.name] = {"d3NumberFormat": metric.written_out, "d3SmallNumberFormat": metric.written_out}
         if metric.currency:
             config[metric.name]["currencyFormat"] = metric.currency
     for name, wanted in spec.get("formats", {}).items():

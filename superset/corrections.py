@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import importlib
 from typing import Any
+from urllib.parse import urlsplit
 
+import languages
 import row_limits
-from flask import Flask, Response, request
+from flask import Flask, Response, redirect, request, session
+
+FIRST_PAGE = "shop-overview"
+SCREEN = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
 def install(app: Flask) -> None:
     """Put all of them right in this process."""
     row_limits.install()
     _hide_addresses()
-    _refuse_unknown_languages(app)
+    _choose_languages(app)
     app.before_request(_refuse_large_bodies)
+    app.before_request(_open_the_first_page)
+    app.after_request(_name_the_language_and_the_screen)
 
 
 def _hide_addresses() -> None:
@@ -37,15 +44,49 @@ def _hide_addresses() -> None:
     )
 
 
-def _refuse_unknown_languages(app: Flask) -> None:
-    """Answer 404 for a language that there is not: Superset fails, and logs it, for every visitor who asks."""
+def _choose_languages(app: Flask) -> None:
+    """Lead from a dashboard to the same one in the language that is chosen.
+
+    Answers 404 for a language that there is not: Superset fails, and logs it, for every visitor who asks.
+    """
     endpoint = "SupersetIndexView.patch_flask_locale"
     view = app.view_functions[endpoint]
 
     def choose(locale: str) -> Any:
-        return view(locale=locale) if locale in app.config["LANGUAGES"] else Response(status=404)
+        if locale not in app.config["LANGUAGES"]:
+            return Response(status=404)
+        answer = view(locale=locale)
+        here = languages.of_address(urlsplit(request.referrer or "").path)
+        return redirect(languages.address(here[0], locale)) if here else answer
 
     app.view_functions[endpoint] = choose
+
+
+def _open_the_first_page() -> Any:
+    """Open the overview where Superset would open a list of what was looked at last, in the language spoken last.
+
+    A dashboard decides the language of all that stands around it.
+    """
+    if request.method != "GET":
+        return None
+    if here := languages.of_address(request.path):
+        if session.get("locale", languages.WRITTEN) != here[1]:
+            session["locale"] = here[1]
+        return None
+    if request.path == "/":
+        return redirect(languages.address(FIRST_PAGE, session.get("locale", languages.WRITTEN)))
+    return None
+
+
+def _name_the_language_and_the_screen(response: Response) -> Response:
+    """Say in which language a page is, for readers aloud, and that it fits the screen of a phone."""
+    if response.mimetype == "text/html" and not response.direct_passthrough:
+        language = session.get("locale", languages.WRITTEN)
+        text = response.get_data(as_text=True).replace("<html>", f'<html lang="{language}">', 1)
+        if 'name="viewport"' not in text:
+            text = text.replace("<head>", f"<head>{SCREEN}", 1)
+        response.set_data(text)
+    return response
 
 
 def _refuse_large_bodies() -> Response | None:

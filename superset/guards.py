@@ -208,7 +208,7 @@ def guard_exports() -> None:
 
 
 def health() -> tuple[str, int] | None:
-    """Answer a health check: 200 when both published files can be read, else 503. Other requests go on."""
+    """Answer a health check: 200 when both published files are whole and can be read, else 503. Others go on."""
     if request.endpoint != "health.health":
         return None
     try:
@@ -216,7 +216,7 @@ def health() -> tuple[str, int] | None:
             keeper.look()
     except (duckdb.Error, OSError):
         return "The published warehouse cannot be read", 503
-    return "OK", 200
+    return ("OK", 200) if warehouse.is_whole() else ("The published warehouse is damaged: make refresh", 503)
 
 
 def install(app: Flask) -> None:

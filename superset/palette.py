@@ -6,9 +6,12 @@ from typing import Any
 
 import settings
 import yaml
+from languages import ENGLISH, Language
 
 COLOURS: dict[str, Any] = yaml.safe_load((settings.ASSETS / "palette.yaml").read_text())
 CATEGORICAL_ID = "retention"
+# For bars that are told apart by their names.
+SINGLE_ID = "retention_single"
 AFTER = "(now)"
 
 
@@ -17,15 +20,21 @@ def sequential_id(name: str) -> str:
     return f"retention_{name}"
 
 
-def categorical_scheme() -> dict[str, Any]:
-    """Colours for things without a colour of their own."""
-    return {
-        "id": CATEGORICAL_ID,
-        "label": "Retention Warehouse",
-        "description": "",
-        "isDefault": True,
-        "colors": COLOURS["categorical"],
-    }
+def categorical_schemes() -> list[dict[str, Any]]:
+    """Colours for things without a colour of their own: a different one each, and the same for all."""
+    return [
+        {
+            "id": name,
+            "label": label,
+            "description": "",
+            "isDefault": name == CATEGORICAL_ID,
+            "colors": colours,
+        }
+        for name, label, colours in (
+            (CATEGORICAL_ID, "Retention Warehouse", COLOURS["categorical"]),
+            (SINGLE_ID, "Retention Warehouse: one colour", [COLOURS["brand"]["primary"]]),
+        )
+    ]
 
 
 def sequential_schemes() -> list[dict[str, Any]]:
@@ -43,11 +52,15 @@ def sequential_schemes() -> list[dict[str, Any]]:
     ]
 
 
-def label_colors() -> dict[str, str]:
-    """Colour of each label, for the metadata of a dashboard."""
+def label_colors(language: Language = ENGLISH) -> dict[str, str]:
+    """Colour of each label as a language writes it, for the metadata of a dashboard."""
     labels = {str(label): colour for label, colour in COLOURS["labels"].items()}
     # A flow needs two nodes for one segment: where people were, and where they are now.
-    return labels | {f"{label} {AFTER}": colour for label, colour in labels.items()}
+    labels |= {f"{label} {AFTER}": colour for label, colour in labels.items()}
+    if language.is_written:
+        return labels
+    words = [language.texts, *language.values.values()]
+    return labels | {one[label]: colour for label, colour in labels.items() for one in words if label in one}
 
 
 def rgba(colour: str, alpha: float = 1) -> dict[str, float]:

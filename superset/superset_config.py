@@ -15,6 +15,7 @@ import basemap
 import bounds
 import corrections
 import guards
+import languages
 import metadata
 import palette
 import sessions
@@ -35,7 +36,9 @@ PREVENT_UNSAFE_DB_CONNECTIONS = True
 APP_NAME = "Retention Warehouse"
 BLUEPRINTS = [basemap.blueprint]
 FAVICONS = [{"href": "/brand/icon.svg"}]
-LANGUAGES: dict[str, dict[str, str]] = {}
+BABEL_DEFAULT_LOCALE = languages.WRITTEN
+LANGUAGES = {code: {"flag": flag, "name": name} for code, (name, flag) in languages.NAMES.items()}
+COMMON_BOOTSTRAP_OVERRIDES_FUNC = languages.for_browser
 FEATURE_FLAGS = {
     "DASHBOARD_RBAC": True,
     "ALERT_REPORTS": False,
@@ -158,7 +161,7 @@ SQL_MAX_ROW = 100_000
 
 # --- how it looks
 DECKGL_BASE_MAP = [[basemap.STYLE, "Built-in map"]]
-EXTRA_CATEGORICAL_COLOR_SCHEMES = [palette.categorical_scheme()]
+EXTRA_CATEGORICAL_COLOR_SCHEMES = palette.categorical_schemes()
 EXTRA_SEQUENTIAL_COLOR_SCHEMES = palette.sequential_schemes()
 THEME_DEFAULT = palette.theme()
 THEME_DARK = None

@@ -10,6 +10,13 @@ load_summary as (
 
 ),
 
+guest_orders as (
+
+    select count(*) - count(customer_id) as orders
+    from {{ ref('int_orders') }}
+
+),
+
 raw_rows as (
 
     select
@@ -30,6 +37,7 @@ final as (
         calendar.data_until,
         calendar.last_complete_month,
         calendar.later_orders,
+        cast(guest_orders.orders as bigint) as orders_without_person,
         cast({{ var('churn_horizon_days') }} as integer) as churn_horizon_days,
         cast('{{ dbt_version }}' as string) as dbt_version,
         cast({{ engine_version() }} as string) as duckdb_version,
@@ -39,6 +47,7 @@ final as (
         cast(coalesce(raw_rows.quarantined_rows, 0) as bigint) as quarantined_rows
     from calendar
     cross join raw_rows
+    cross join guest_orders
 
 )
 

@@ -12,7 +12,7 @@ zip_locations as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 
@@ -27,6 +27,7 @@ people as (
         max(purchased_at) as last_order_at,
         max(order_id) as highest_order_id
     from orders
+    where customer_id is not null
     group by 1
 
 ),

@@ -6,7 +6,7 @@ with zip_locations as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 

@@ -17,7 +17,7 @@ zip_locations as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 

@@ -35,6 +35,7 @@ final as (
         {{ month_of('orders.purchased_at') }} as order_month,
         order_items.shipping_limit_at,
         cast(orders.state as string) as customer_state,
+        cast(order_items.quantity as integer) as quantity,
         cast(order_items.price as decimal(18, 2)) as price,
         cast(order_items.freight_value as decimal(18, 2)) as freight_value
     from order_items

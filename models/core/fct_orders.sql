@@ -28,7 +28,14 @@ order_reviews as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
+
+),
+
+-- A shop without any payment is paid what its items and their freight cost.
+payment_rows as (
+
+    select count(*) as payment_rows from {{ ref('stg_olist__order_payments') }}
 
 ),
 
@@ -39,6 +46,7 @@ order_payments as (
         order_id,
         count(*) as payment_count,
         sum(payment_value) as payment_value,
+        -sum(case when payment_value < 0 then payment_value else 0 end) as refunded_value,
         max(installments) as max_installments,
         {{ first_by('payment_type', ['-payment_value', 'payment_number', 'payment_type']) }} as payment_type
     from payments
@@ -55,7 +63,7 @@ earlier_orders as (
         count(*) as valid_orders,
         max({{ 'customer_occasion_number' if is_windowed_run() else '0' }}) as occasions
     from {{ this if is_windowed_run() else 'orders' }}
-    where is_valid_order and {{ is_before_window('purchased_at') }}
+    where is_valid_order and customer_id is not null and {{ is_before_window('purchased_at') }}
     group by 1
 
 ),
@@ -67,7 +75,7 @@ valid_orders as (
         customer_id,
         count(*) as valid_orders
     from orders
-    where is_valid_order
+    where is_valid_order and customer_id is not null
     group by 1
 
 ),
@@ -101,7 +109,11 @@ joined as (
         order_items.item_value,
         order_items.freight_value,
         order_items.main_category,
-        order_payments.payment_value,
+        case
+            when payment_rows.payment_rows = 0 then order_items.item_value + order_items.freight_value
+            else order_payments.payment_value
+        end as payment_value,
+        order_payments.refunded_value,
         order_payments.payment_count,
         order_payments.payment_type,
         order_payments.max_installments,
@@ -118,14 +130,15 @@ joined as (
                 then {{ days_between('orders.estimated_delivery_date', 'orders.delivered_at') }}
         end as delay_days,
         case
-            when orders.is_valid_order
+            when orders.is_valid_order and orders.customer_id is not null
                 then coalesce(orders_of_several.order_number, 1) + coalesce(earlier_orders.valid_orders, 0)
         end as customer_order_number,
         case
-            when orders.is_valid_order
+            when orders.is_valid_order and orders.customer_id is not null
                 then coalesce(orders_of_several.occasion_number, 1) + coalesce(earlier_orders.occasions, 0)
         end as customer_occasion_number
     from orders
+    cross join payment_rows
     left join order_items on orders.order_id = order_items.order_id
     left join order_payments on orders.order_id = order_payments.order_id
     left join order_reviews on orders.order_id = order_reviews.order_id
@@ -160,6 +173,7 @@ final as (
         cast(coalesce(freight_value, 0) as decimal(18, 2)) as freight_value,
         cast(coalesce(item_value, 0) + coalesce(freight_value, 0) as decimal(18, 2)) as order_value,
         cast(coalesce(payment_value, 0) as decimal(18, 2)) as payment_value,
+        cast(coalesce(refunded_value, 0) as decimal(18, 2)) as refunded_value,
         cast(coalesce(payment_count, 0) as integer) as payment_count,
         payment_type,
         max_installments,

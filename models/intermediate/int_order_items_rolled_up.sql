@@ -97,7 +97,9 @@ final as (
         rolled_up.order_id,
         rolled_up.item_count,
         coalesce(differences.product_count, 1) as product_count,
-        coalesce(differences.seller_count, 1) as seller_count,
+        coalesce(
+            differences.seller_count, case when rolled_up.first_seller_id is null then 0 else 1 end
+        ) as seller_count,
         case when coalesce(differences.seller_count, 1) = 1 then rolled_up.first_seller_id end as only_seller_id,
         rolled_up.item_value,
         rolled_up.freight_value,

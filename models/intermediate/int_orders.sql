@@ -90,13 +90,17 @@ stepped_back as (
 
 ),
 
--- An order whose customer row is missing is kept, as a person known by that order alone.
+-- An order whose customer row is missing is kept, as a person known by that order alone. An order that names no
+-- customer, or one whose row names no person, is a guest's: it counts for the shop and for nobody.
 final as (
 
     select
         stepped_back.order_id,
         stepped_back.order_customer_id,
-        coalesce(customers.customer_id, stepped_back.order_customer_id) as customer_id,
+        case
+            when customers.order_customer_id is null then stepped_back.order_customer_id
+            else customers.customer_id
+        end as customer_id,
         customers.zip_code_prefix,
         clean_cities.clean_city as city,
         coalesce(customers.state, 'unknown') as state,

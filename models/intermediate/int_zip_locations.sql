@@ -17,7 +17,7 @@ places as (
 
 ),
 
--- Brazil from Chui to Caburai and from the Moa to Fernando de Noronha. A mistyped minus sign lands in Portugal.
+-- Of Brazil: from Chui to Caburai and from the Moa to Fernando de Noronha. A mistyped minus sign lands in Portugal.
 points as (
 
     select distinct
@@ -25,9 +25,7 @@ points as (
         latitude,
         longitude
     from places
-    where
-        latitude between {{ brazil_box().south }} and {{ brazil_box().north }}
-        and longitude between {{ brazil_box().west }} and {{ brazil_box().east }}
+    where {{ is_in_shop_country('latitude', 'longitude') }}
 
 ),
 

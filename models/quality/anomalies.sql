@@ -145,7 +145,10 @@ order_parts as (
 
 order_customers as (
 
-    select customers.customer_id
+    select
+        customers.order_customer_id,
+        customers.customer_id,
+        orders.order_customer_id as named_customer_id
     from orders
     left join customers on orders.order_customer_id = customers.order_customer_id
 

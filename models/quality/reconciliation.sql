@@ -42,7 +42,7 @@ raw_orders as (
 
     select
         orders.order_id,
-        coalesce(customers.customer_unique_id, orders.customer_id) as customer_id
+        case when customers.customer_id is null then orders.customer_id else customers.customer_unique_id end as customer_id
     from {{ source('olist', 'orders') }} as orders
     left join {{ source('olist', 'customers') }} as customers on orders.customer_id = customers.customer_id
     cross join calendar
@@ -61,7 +61,8 @@ raw_order_totals as (
 
     select
         count(*) as order_rows,
-        count(distinct customer_id) as people
+        count(distinct customer_id) as people,
+        count(*) - count(customer_id) as orders_without_person
     from raw_orders
 
 ),
@@ -121,17 +122,24 @@ fct_orders as (
     select
         count(*) as order_rows,
         count(distinct customer_id) as people,
+        count(customer_id) as person_orders,
+        count(*) - count(customer_id) as orders_without_person,
         coalesce(sum(item_count), 0) as item_rows,
         coalesce(sum(item_value), 0) as item_value,
         coalesce(sum(freight_value), 0) as freight_value,
         coalesce(sum(payment_count), 0) as payment_rows,
-        coalesce(sum(payment_value), 0) as payment_value,
+        coalesce(sum(case when payment_count > 0 then payment_value end), 0) as paid_value,
         coalesce(sum(review_count), 0) as review_rows,
         count(review_score) as scored_orders,
         count(delivery_days) as dated_deliveries,
         coalesce(sum(case when is_valid_order then 1 else 0 end), 0) as valid_orders,
+        count(case when is_valid_order then customer_id end) as valid_person_orders,
         count(distinct case when is_valid_order then customer_id end) as valid_people,
         coalesce(sum(case when is_valid_order then payment_value end), 0) as valid_payment_value,
+        coalesce(
+            sum(case when is_valid_order and customer_id is not null then payment_value end), 0
+        ) as valid_person_payment_value,
+        count(distinct case when is_valid_order then extract(hour from purchased_at) end) as hours,
         coalesce(sum(case when is_valid_order and payment_count > 0 then 1 else 0 end), 0) as valid_paid_orders,
         coalesce(
             sum(case when is_valid_order and customer_zip_code_prefix is not null then 1 else 0 end), 0
@@ -140,6 +148,16 @@ fct_orders as (
             sum(case when is_valid_order and seller_count = 1 then item_value end), 0
         ) as valid_single_seller_value
     from {{ ref('fct_orders') }}
+
+),
+
+-- A shop whose stamps are days has no rhythm by the hour.
+timed_orders as (
+
+    select
+        case when hours > 1 then valid_orders else 0 end as valid_orders,
+        case when hours > 1 then valid_payment_value else 0 end as valid_payment_value
+    from fct_orders
 
 ),
 
@@ -157,7 +175,8 @@ fct_order_items as (
         count(*) as item_rows,
         coalesce(sum(price), 0) as item_value,
         coalesce(sum(freight_value), 0) as freight_value,
-        coalesce(sum(case when is_valid_order then 1 else 0 end), 0) as valid_item_rows,
+        coalesce(sum(case when is_valid_order then quantity end), 0) as valid_units,
+        coalesce(sum(case when is_valid_order and seller_id is not null then price end), 0) as valid_seller_value,
         coalesce(sum(case when is_valid_order then price end), 0) as valid_item_value
     from {{ ref('fct_order_items') }}
 

@@ -13,7 +13,8 @@ renamed as (
         seller_id,
         shipping_limit_date as shipping_limit_at,
         price,
-        freight_value
+        freight_value,
+        coalesce(quantity, 1) as quantity
     from source
 
 )

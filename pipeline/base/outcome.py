@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Protocol
+from weakref import WeakSet
 
 from pipeline.base import paths
 from pipeline.base.errors import PipelineError, StoppedByHand
 from pipeline.base.files import write_whole
 
 _stops: list[int] = []
+
+
+class Interruptible(Protocol):
+    """What can be told, from another thread, to leave off; a connection of DuckDB."""
+
+    def interrupt(self) -> None:
+        """Leave off."""
+
+
+_at_work: WeakSet[Interruptible] = WeakSet()
+
+
+def interrupt_when_stopped(at_work: Interruptible) -> None:
+    """Interrupt a connection's query when Ctrl-C comes."""
+    _at_work.add(at_work)
 
 
 def exit_code_of(body: Callable[[], None]) -> int:
@@ -51,7 +70,8 @@ def run_until_stopped(body: Callable[[], None]) -> None:
     is_outermost = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != _stop
     before = signal.signal(signal.SIGINT, _stop) if is_outermost else None
     try:
-        body()
+        with _queries_hear(is_outermost):
+            body()
         stop_if_asked()
     except StoppedByHand:
         raise
@@ -64,6 +84,38 @@ def run_until_stopped(body: Callable[[], None]) -> None:
             # what ends here is not asked of whatever runs next in this process
             _stops.clear()
             signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _queries_hear(is_outermost: bool) -> Iterator[None]:
+    """Interrupt the queries that are at work in here when Ctrl-C comes.
+
+    Python calls a handler when its main thread runs Python again; while DuckDB's other threads work that thread sleeps,
+    and hears nothing until the query has ended. What Python does at once is to write the signal's number to a file.
+    """
+    if not is_outermost:
+        yield
+        return
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+
+    def listen() -> None:
+        while number := os.read(heard, 1):
+            if number[0] == signal.SIGINT:
+                for one in list(_at_work):
+                    with suppress(Exception):  # one that is closed does nothing
+                        one.interrupt()
+
+    listener = threading.Thread(target=listen, name="listens for Ctrl-C", daemon=True)
+    listener.start()
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(told)
+        listener.join()
+        os.close(heard)
 
 
 def stop_if_asked() -> None:

@@ -137,6 +137,17 @@ def current_link() -> Path:
     return warehouse_dir() / "current"
 
 
+def campaigns_dir() -> Path:
+    """Folder of launches and exports (``CAMPAIGNS_DIR``), beside the warehouse: no build changes it."""
+    named = os.environ.get("CAMPAIGNS_DIR")
+    return openable(Path(named).expanduser().resolve()) if named else openable(warehouse_dir().parent / "campaigns")
+
+
+def lists_dir() -> Path:
+    """Folder of exported lists with people's addresses, beside the campaigns: no backup takes it along."""
+    return campaigns_dir().parent / "lists"
+
+
 def models_dir() -> Path:
     """Folder of the models learned from labelled tables (``MODELS_DIR``), one folder each."""
     return Path(os.environ.get("MODELS_DIR") or PROJECT / "data/models").expanduser().resolve()

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.base.errors import PipelineError
+from pipeline.base.outcome import interrupt_when_stopped
 from pipeline.base.sql import literal
 
 # Half of the machine, for others live there too; and no more than this: what a process holds beyond the engine's own
@@ -99,7 +100,7 @@ def is_disk_scarce(orders: int, build_file: Path) -> bool:
 
 
 def restrain(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:
-    """Hold a connection to the limit, and say where it may write what does not fit.
+    """Hold a connection to the limit, say where it may write what does not fit, and have it hear Ctrl-C.
 
     Parameters
     ----------
@@ -109,6 +110,7 @@ def restrain(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:
     """
     connection.execute(f"SET memory_limit = '{memory_limit() // 2**20}MiB'")
     connection.execute(f"SET temp_directory = {literal(spill)}")
+    interrupt_when_stopped(connection)
 
 
 def machine_memory() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import functools
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -67,8 +69,9 @@ def check_settings(settings: Mapping[str, Any], rules: Mapping[str, Mapping[str,
     settings : mapping of str to object
     rules : mapping of str to mapping
         What each may be: ``is`` (number, whole number, whole numbers, word, words, day,
-        time zone, switch), ``from`` and ``to``, both
-        allowed, ``above`` for an open lower end, ``of`` for the words that are known, ``count``; ``at_most`` names the
+        time zone, switch, code, code or null), ``from`` and ``to``, both
+        allowed, ``above`` for an open lower end, ``of`` for the words that are known, ``of_seed`` for the seed whose
+        first column holds the codes and ``such_as`` for one of them, ``count``; ``at_most`` names the
         setting that it may not exceed, ``sum_to_one_with`` those that share one with it.
 
     Raises
@@ -98,6 +101,14 @@ def _fault(value: Any, rule: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 
     if kind == "time zone":
         is_right = value is None or value in zoneinfo.available_timezones()
         return None if is_right else "a name such as America/Sao_Paulo or Europe/London, or null"
+    if kind in ("code", "code or null"):
+        is_right = value in _codes_of(rule["of_seed"]) or (value is None and kind == "code or null")
+        return (
+            None
+            if is_right
+            else f"a code of seeds/{rule['of_seed']}.csv, such as {rule['such_as']}"
+            + (", or null" if kind == "code or null" else "")
+        )
     if kind == "switch":
         return None if isinstance(value, bool) else "true or false"
     if kind == "word":
@@ -133,6 +144,12 @@ def _fault_beside_others(value: Any, rule: Mapping[str, Any], settings: Mapping[
 def _as_meant(value: Any, rule: Mapping[str, Any]) -> Any:
     """Undo what YAML makes of the word off."""
     return "off" if value is False and "off" in rule.get("of", ()) else value
+
+
+@functools.cache
+def _codes_of(seed: str) -> frozenset[str]:
+    with (paths.PROJECT / "seeds" / f"{seed}.csv").open(encoding="utf-8", newline="") as file:
+        return frozenset(row[0] for row in csv.reader(file))
 
 
 def _is_day(value: Any) -> bool:

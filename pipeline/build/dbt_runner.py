@@ -71,13 +71,14 @@ class Dbt:
             results = [
                 result for result in getattr(outcome.result, "results", []) if not result.status.endswith("no-op")
             ]
-            note_results(results)
+            failed = [result for result in results if result.status in ("error", "fail")]
+            broken = {result.node.unique_id: self._broken_rows(result) for result in failed}
+            note_results(results, broken)
             this.result = _summary(results)
             if not outcome.success:
-                failed = [result for result in results if result.status in ("error", "fail")]
                 for result in failed:
                     say(f"    {result.status}: {result.node.unique_id}: {(result.message or '').strip()}")
-                    for row in _broken_rules(result):
+                    for row in broken[result.node.unique_id]:
                         say(f"      {row}")
                 if any(is_damage(result.message or "") for result in failed):
                     raise DamagedBuildError
@@ -94,6 +95,24 @@ class Dbt:
             return
         # without the JSON: the command that follows writes it
         self._manifest = self._invoke(["parse", "--no-write-json"]).result
+
+    def _broken_rows(self, result: Any) -> list[str]:
+        """Tell what a failed test found: of a rule of a table some keys, of others rows by their first columns."""
+        sql = getattr(result.node, "compiled_code", None)
+        if on_spark() or _kind(result) != "test" or result.status != "fail" or not sql:
+            return []
+        try:
+            with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
+                found = connection.sql(sql)
+                metadata = result.node.test_metadata if hasattr(result.node, "test_metadata") else None
+                if metadata is not None and metadata.name == "table_rules":
+                    table = self._manifest.expect(result.node.attached_node).relation_name
+                    key = metadata.kwargs.get("key") or connection.table(table).columns[:1]
+                    return [_told_rule(connection, table, key, *row) for row in found.fetchall()]
+                rows = found.limit(BROKEN_SHOWN).fetchall()
+                return [_told_row(found.columns[:BROKEN_SHOWN], row) for row in rows]
+        except duckdb.Error:
+            return []  # the test's own message stands
 
     def _invoke(self, command: Sequence[str]) -> Any:
         # Imported here: dbt takes more than a second to import, and most steps do without it.
@@ -130,21 +149,18 @@ def _start_spark() -> None:
         this.result = os.environ.get(spark.MASTER_VARIABLE) or "local"
 
 
-def _broken_rules(result: Any) -> list[str]:
-    """Tell what a failed test found: its first rows, and of each the first columns."""
-    sql = getattr(result.node, "compiled_code", None)
-    if on_spark() or _kind(result) != "test" or result.status != "fail" or not sql:
-        return []
-    try:
-        with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
-            found = connection.sql(sql)
-            names = found.columns[:BROKEN_SHOWN]
-            return [
-                ", ".join(f"{name} = {value}" for name, value in zip(names, row, strict=False))
-                for row in found.limit(BROKEN_SHOWN).fetchall()
-            ]
-    except duckdb.Error:
-        return []  # the test's own message stands
+def _told_rule(connection: duckdb.DuckDBPyConnection, table: str, key: Sequence[str], rule: str, rows: int) -> str:
+    """Name the table, the rule, and the keys of some rows that break it."""
+    columns = ", ".join(key)
+    is_key = rule == f"{columns} once only"
+    which = f"GROUP BY {columns} HAVING count(*) > 1" if is_key else f"WHERE NOT ({rule})"
+    found = connection.execute(f"SELECT {columns} FROM {table} {which} ORDER BY ALL LIMIT {BROKEN_SHOWN}").fetchall()
+    shown = "; ".join(_told_row(key, row) for row in found)
+    return f"{'.'.join(table.replace(chr(34), '').split('.')[-2:])}: {rule}: broken by {rows:,} rows, such as {shown}"
+
+
+def _told_row(names: Sequence[str], row: Sequence[object]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in zip(names, row, strict=False))
 
 
 def _kind(result: Any) -> str:

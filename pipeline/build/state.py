@@ -7,11 +7,12 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.base import paths
+from pipeline.base import campaigns, paths
 from pipeline.base.files import read_record, write_record, write_whole
 from pipeline.base.settings import project_vars
 from pipeline.landing.files import find_pieces
 from pipeline.landing.settle import TableState
+from pipeline.mapping.mapping import state_of_shop
 
 # What a build depends on besides the raw files; the lock stands for the versions that ran it, and lists no checks.
 CODE = (
@@ -22,6 +23,8 @@ CODE = (
     "scoring",
     "pipeline/base",
     "pipeline/landing",
+    "pipeline/mapping",
+    "mappings",
     "pipeline/build",
     "dbt_project.yml",
     "profiles.yml",
@@ -124,9 +127,12 @@ def recipe_digest(variables: str | None) -> str:
 def inputs_digest(variables: str | None, with_scores: bool) -> str:
     """Digest all that a build depends on: the state of the raw files, the code, the variables."""
     digest = hashlib.sha256(f"{recipe_digest(variables)} {with_scores}\n".encode())
-    for pieces in find_pieces(paths.raw_dir()).values():
-        for piece in pieces:
-            digest.update(f"{piece.name}={piece.state()}\n".encode())
+    listed = state_of_shop()
+    if listed is None:
+        listed = [
+            f"{piece.name}={piece.state()}" for pieces in find_pieces(paths.raw_dir()).values() for piece in pieces
+        ]
+    digest.update("".join(f"{line}\n" for line in [*listed, *campaigns.states()]).encode())
     return digest.hexdigest()
 
 

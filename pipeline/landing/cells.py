@@ -6,9 +6,14 @@ texts as they stand in the file, ``cells`` the same without what tools add to th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import csv
+import functools
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipeline.base import paths
 from pipeline.base.sql import literal, name_of
 from pipeline.landing.contract import DEGREE, KINDS, MONEY, STAMP, TEXT, WHOLE, Column, RawTable
 
@@ -17,6 +22,7 @@ NO_ROW = "the line is no row"
 MISSING = "a required cell is missing"
 DESTROYED = "an id was rounded by a spreadsheet"
 UNREADABLE = "a cell cannot be read"
+UNMATCHED = "a return without its purchase"
 NO_PARENT = "the row it belongs to is missing"
 DISAGREE = "rows of one key disagree"
 NOT_LISTED = "a value outside the list"
@@ -52,6 +58,7 @@ NUMBERS = {
 }
 ROUNDED_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]+"
 BLANKS = r"[\s\p{Z}\x{feff}\x{200b}]+"
+STATES_FILE = Path("seeds/brazilian_states.csv")
 LONGEST_QUOTED = 60  # characters of a cell that a reason shows
 
 
@@ -67,14 +74,17 @@ class Check:
         SQL over ``raw``, ``cells`` and ``typed``: whether a row has it.
     sentence : str
         SQL of the sentence that tells the people who mend the file.
+    says_all : bool
+        Whether nothing else is said of a row that has it.
     """
 
     problem: str
     condition: str
     sentence: str
+    says_all: bool = False
 
 
-def layers(table: RawTable, source: str, zone: str | None) -> str:
+def layers(table: RawTable, source: str, zone: str | None, *, keeps_zips: bool = False) -> str:
     """Write the SQL of a relation with the raw texts, the cells and the values of a file.
 
     Parameters
@@ -84,11 +94,15 @@ def layers(table: RawTable, source: str, zone: str | None) -> str:
         SQL of the file as texts, one per column of the table, with ``_row``.
     zone : str, optional
         Time zone of the shop, into which stamps that name another are converted; None is UTC.
+    keeps_zips : bool
+        Whether zip codes are taken as they are written.
     """
     texts = [column for column in table.fields.values() if column.kind == TEXT]
     others = [column for column in table.fields.values() if column.kind != TEXT]
     trimmed = ", ".join(f"{_trimmed(column)} AS {_trim(column)}" for column in texts)
-    cleaned = ", ".join(f"{_cleaned(column, _trim(column))} AS {cell(column)}" for column in texts)
+    cleaned = ", ".join(
+        f"{_cleaned(column, _trim(column), keeps_zips=keeps_zips)} AS {cell(column)}" for column in texts
+    )
     values = "".join(f", {_value(column, zone)} AS {value(column)}" for column in others)
     return f"(SELECT *, {cleaned}{values} FROM (SELECT *, {trimmed} FROM ({source})))"
 
@@ -140,20 +154,38 @@ def _trimmed(column: Column) -> str:
     )
 
 
-def _cleaned(column: Column, text: str) -> str:
+def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
     if column.form == "free_text":
         # people do write "none" in a comment; these only tools write
         return f"CASE WHEN strlen({text}) <= 6 AND {text} IN ({_listed(WORDS_OF_TOOLS)}) THEN NULL ELSE {text} END"
     clean = f"CASE WHEN {_says_nothing(text)} THEN NULL ELSE {{}} END"
-    if column.form == "zip_prefix":
+    if column.form == "zip_prefix" and not keeps_zips:
         clean = f"CASE WHEN regexp_full_match({text}, '[0-9]{{{{5}}}}') THEN {text} ELSE {clean} END"
         return clean.format(_zip_prefix(text))
     if column.form == "state":
         clean = (
             f"CASE WHEN strlen({text}) = 2 AND {text} = upper({text}) AND {text} <> 'NA' THEN {text} ELSE {clean} END"
         )
-        return clean.format(f"regexp_replace(upper({text}), '^BR-', '')")
+        return clean.format(_state(text))
     return clean.format(text)
+
+
+@functools.cache
+def state_codes() -> Mapping[str, str]:
+    """Read the states: name in capitals without accents to the two letters that all tables have."""
+    with (paths.PROJECT / STATES_FILE).open(encoding="utf-8", newline="") as file:
+        return {_plain(row["state_name"]): row["state"] for row in csv.DictReader(file)}
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFD", text.upper()) if not unicodedata.combining(letter))
+
+
+def _state(text: str) -> str:
+    """Write the SQL of a state's two letters, from small ones, its ISO code, or its name with or without accents."""
+    plain = f"strip_accents(upper(regexp_replace({text}, '{BLANKS}', ' ', 'g')))"
+    named = " ".join(f"WHEN {literal(name)} THEN {literal(code)}" for name, code in state_codes().items())
+    return f"CASE {plain} {named} ELSE regexp_replace(upper({text}), '^[A-Z]{{2}}-', '') END"
 
 
 def _zip_prefix(text: str) -> str:
@@ -183,7 +215,9 @@ def _value(column: Column, zone: str | None) -> str:
         )
         return (
             f"CASE WHEN {is_local} THEN {read} {half_day} WHEN regexp_full_match({text}, '{ZONED_STAMP}') "
-            f"THEN timezone({literal(zone or 'UTC')}, TRY_CAST({text} AS TIMESTAMPTZ)) END"
+            # a blank before the offset is all that keeps it from being read
+            f"THEN timezone({literal(zone or 'UTC')}, "
+            f"TRY_CAST(regexp_replace({text}, ' ([+-][0-9:]+)$', '\\1') AS TIMESTAMPTZ)) END"
         )
     if column.kind == DEGREE:
         return f"CASE WHEN NOT contains({text}, '_') THEN {read} END"
@@ -194,7 +228,7 @@ def _value(column: Column, zone: str | None) -> str:
     return f"CASE WHEN {is_plain} THEN {read} END"
 
 
-def checks(table: RawTable, absent: Collection[str] = ()) -> list[Check]:
+def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = False) -> list[Check]:
     """List what a row may be rejected for, the gravest first.
 
     Parameters
@@ -202,8 +236,12 @@ def checks(table: RawTable, absent: Collection[str] = ()) -> list[Check]:
     table : RawTable
     absent : collection of str
         Columns that the file lacks; they are empty in every row.
+    is_mapped : bool
+        Whether rows may come with a fault that was found where they were mapped.
     """
-    found = [_no_row(table)]
+    faults = [NO_ROW, MISSING, DESTROYED, UNREADABLE, UNMATCHED, NOT_LISTED, BROKEN] if is_mapped else []
+    found = [Check(problem, f"_problem = {literal(problem)}", "_fault", says_all=True) for problem in faults]
+    found.append(_no_row(table))
     columns = [column for column in table.fields.values() if column.name not in absent]
     for column in columns:
         if table.is_filled(column.name):
@@ -212,7 +250,7 @@ def checks(table: RawTable, absent: Collection[str] = ()) -> list[Check]:
             found.append(Check(MISSING, is_nothing(column), sentence))
     for column in columns:
         if column.form == "id":
-            condition = f"strlen({cell(column)}) BETWEEN 5 AND 24 AND regexp_full_match({cell(column)}, '{ROUNDED_ID}')"
+            condition = f"strlen({cell(column)}) BETWEEN 4 AND 24 AND regexp_full_match({cell(column)}, '{ROUNDED_ID}')"
             cure = " is a number that a spreadsheet has rounded; export the column as text"
             found.append(Check(DESTROYED, condition, _saying(column, cure)))
     found += [_unreadable(column) for column in columns if column.kind != TEXT]
@@ -267,7 +305,7 @@ def _no_row(table: RawTable) -> Check:
         f"CASE WHEN {is_header} THEN 'the line of column names again' WHEN {is_total} THEN 'a line of totals' "
         "ELSE 'a line that is drawn' END"
     )
-    return Check(NO_ROW, f"({is_header}) OR ({is_total}) OR ({ruler})", sentence)
+    return Check(NO_ROW, f"({is_header}) OR ({is_total}) OR ({ruler})", sentence, says_all=True)
 
 
 def _quoted(column: Column) -> str:
@@ -293,6 +331,6 @@ def problem_of(found: list[Check]) -> str:
 
 def reason_of(found: list[Check]) -> str:
     """Write the SQL of all that is wrong with a row; of a line that is no row nothing else is said."""
-    no_row, *others = found
-    listed = ", ".join(f"CASE WHEN {check.condition} THEN {check.sentence} END" for check in others)
-    return f"CASE WHEN {no_row.condition} THEN {no_row.sentence} ELSE concat_ws('; ', {listed}) END"
+    alone = " ".join(f"WHEN {check.condition} THEN {check.sentence}" for check in found if check.says_all)
+    others = [f"CASE WHEN {check.condition} THEN {check.sentence} END" for check in found if not check.says_all]
+    return f"CASE {alone} ELSE concat_ws('; ', {', '.join(others)}) END"

@@ -23,6 +23,8 @@ import yaml
 from pipeline.base import paths
 from pipeline.base.errors import PipelineError
 
+# An order is worth what was paid for it, or what its items cost: one of the two must be there.
+AMOUNTS = ("order_payments", "order_items")
 CONTRACT_FILE = Path("models/staging/_olist__sources.yml")
 TEXT, WHOLE, MONEY, STAMP, DEGREE = "VARCHAR", "INTEGER", "DECIMAL(12,2)", "TIMESTAMP", "DOUBLE"
 
@@ -57,6 +59,8 @@ class Column:
         Whether a file may lack it; None: when its cells may be empty.
     where_absent : str or None
         What its cells are in a file that lacks it.
+    is_extra : bool
+        Whether most shops' exports lack it, so that nothing is said where it is absent.
     form : Form
         How its text is written: an ``id``, a ``zip_prefix``, a ``state``, a ``place`` that models give its
         usual spelling, ``free_text`` that is left as it is; or a date that is a ``promise`` and may lie far ahead.
@@ -75,6 +79,7 @@ class Column:
     is_required: bool = False
     may_be_absent: bool | None = None
     where_absent: str | None = None
+    is_extra: bool = False
     form: Form = ""
     minimum: float | None = None
     maximum: float | None = None
@@ -120,6 +125,11 @@ class RawTable:
     def columns(self) -> dict[str, str]:
         """Header name to DuckDB type."""
         return {name: column.kind for name, column in self.fields.items()}
+
+    @property
+    def published(self) -> list[str]:
+        """Header names of the published Olist files."""
+        return [name for name, column in self.fields.items() if not column.is_extra]
 
     @property
     def references(self) -> dict[str, str]:

@@ -309,7 +309,7 @@ class _Line:
     is_whole: bool
 
 
-def records(file: Path, width: int | None) -> Iterator[Record]:
+def records(file: Path, width: int | None, delimiter: str = ",") -> Iterator[Record]:
     """Read a CSV file record by record, the line of column names included; blank lines are no records.
 
     A record that cannot be told apart into cells costs itself only: reading goes on with the next line.
@@ -320,6 +320,8 @@ def records(file: Path, width: int | None) -> Iterator[Record]:
         A file in UTF-8, with or without a byte order mark, compressed or not.
     width : int, optional
         Cells that every record must have, empty ones at its end left out; None for any number.
+    delimiter : str
+        What stands between cells.
 
     Yields
     ------
@@ -334,15 +336,15 @@ def records(file: Path, width: int | None) -> Iterator[Record]:
             if not line.is_whole:
                 yield Record(line.number, shown(bare), None, f"longer than {LONGEST_RECORD:,} bytes")
             elif b'"' in bare:
-                yield _quoted_record(line, lines, width)
+                yield _quoted_record(line, lines, width, delimiter)
             else:
                 # without a quote nothing can stay open
-                yield _record(line.number, bare, width) or Record(line.number, shown(bare), None, UNCLOSED)
+                yield _record(line.number, bare, width, delimiter) or Record(line.number, shown(bare), None, UNCLOSED)
 
 
-def _quoted_record(first: _Line, lines: _Lines, width: int | None) -> Record:
+def _quoted_record(first: _Line, lines: _Lines, width: int | None, delimiter: str) -> Record:
     """Read on until the quotes of a record are closed; where they never are, take no more than its first line."""
-    record = _record(first.number, first.text.rstrip(b"\r\n"), width)
+    record = _record(first.number, first.text.rstrip(b"\r\n"), width, delimiter)
     if record is not None:
         return record
     text = first.text
@@ -353,7 +355,7 @@ def _quoted_record(first: _Line, lines: _Lines, width: int | None) -> Record:
         text += following.text
         if b'"' not in following.text:
             continue
-        record = _record(first.number, text.rstrip(b"\r\n"), width)
+        record = _record(first.number, text.rstrip(b"\r\n"), width, delimiter)
         if record is not None:
             if record.cells is None:
                 break
@@ -363,7 +365,7 @@ def _quoted_record(first: _Line, lines: _Lines, width: int | None) -> Record:
     return Record(first.number, shown(first.text.rstrip(b"\r\n")), None, UNCLOSED)
 
 
-def _record(line: int, text: bytes, width: int | None) -> Record | None:
+def _record(line: int, text: bytes, width: int | None, delimiter: str) -> Record | None:
     """Tell a record apart into cells; None when a quoted cell is still open at its end."""
     try:
         raw = text.decode()
@@ -374,11 +376,11 @@ def _record(line: int, text: bytes, width: int | None) -> Record | None:
         return Record(line, shown(text), None, fault)
     cells: list[str] = []
     if '"' not in raw:
-        cells = raw.split(",")
+        cells = raw.split(delimiter)
         fault = "holds a line end in a cell without quotes" if "\r" in raw else ""
     else:
         try:
-            cells = next(csv.reader([raw], strict=True))
+            cells = next(csv.reader([raw], delimiter=delimiter, strict=True))
         except csv.Error as error:
             if "unexpected end of data" in str(error):
                 return None

@@ -14,6 +14,7 @@ from pipeline.base.dbt_internals import given_variables
 from pipeline.base.errors import PipelineError
 from pipeline.base.resources import restrain
 from pipeline.landing.load import load, show_landing
+from pipeline.mapping.mapping import refuse_other_settings
 
 
 class Plugin(BasePlugin):
@@ -28,6 +29,7 @@ class Plugin(BasePlugin):
             With the message, when a setting cannot be meant or the raw files cannot be used.
         """
         try:
+            refuse_other_settings(given_variables())
             load(json.dumps(given_variables(), default=str))
         except PipelineError as error:
             raise DbtRuntimeError(str(error)) from error

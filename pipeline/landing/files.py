@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.base.console import say
 from pipeline.base.errors import InputError
 from pipeline.base.paths import is_utf8
-from pipeline.landing.contract import RawTable, raw_tables
+from pipeline.landing.contract import AMOUNTS, RawTable, raw_tables
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -26,16 +26,22 @@ class Piece:
         Where it is.
     name : str
         Its path inside RAW_DIR, as messages and the quarantine give it.
+    is_mapped : bool
+        Whether its rows come from the shop's own files, of which ``name`` tells; each row knows its file and line.
+    keeps_zips : bool
+        Whether its zip codes are taken as they are written: they are those of a country without five digits.
     """
 
     table: RawTable
     path: Path
     name: str
+    is_mapped: bool = False
+    keeps_zips: bool = False
 
     @property
     def is_parquet(self) -> bool:
         """Whether the name says Parquet."""
-        return self.name.lower().endswith(".parquet")
+        return self.path.name.lower().endswith(".parquet")
 
     def state(self) -> str:
         """Identify the file's state without reading it: place, size and time of change."""
@@ -97,6 +103,12 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
         raise InputError(
             f"{source} lacks {', '.join(required)} (each as {', '.join(ENDINGS)}). "
             f"Found there: {', '.join(present) or 'nothing'}."
+        )
+    if not any(found[name] for name in AMOUNTS):
+        either = " nor ".join(raw_tables()[name].stem for name in AMOUNTS)
+        raise InputError(
+            f"{source} holds neither {either}, so no order has an amount. Put one of them there. "
+            f"Found there: {', '.join(present)}."
         )
     if not quiet:
         for table in missing:

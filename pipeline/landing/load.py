@@ -18,10 +18,12 @@ from pipeline.base.locking import exclusive
 from pipeline.base.resources import LEAST_TO_LOAD, refuse_tight_limit
 from pipeline.base.settings import project_vars
 from pipeline.base.sql import parquet
+from pipeline.landing.campaigns import campaign_files, land_campaigns
 from pipeline.landing.contract import raw_tables
 from pipeline.landing.files import Piece, find_pieces
 from pipeline.landing.parsing import card_file, lines_file, parsed, recalled, recipe, rejected_file, rows_file
 from pipeline.landing.settle import REPORTS, Landed, Landing, Source, TableState, find_damage
+from pipeline.mapping.mapping import Mapped, map_shop, settings_of_shop
 from pipeline.runs import events
 
 LANDING_VERSION = 4  # raise it when landing files must be written again from unchanged raw files
@@ -47,20 +49,24 @@ def load(variables: str | None = None) -> dict[str, Landed]:
     """
     refuse_tight_limit(LEAST_TO_LOAD)
     landing = paths.landing_dir()
-    settings = project_vars(variables)
+    settings = project_vars(settings_of_shop(variables))
     zone = settings["shop_time_zone"]
     with exclusive(paths.warehouse_dir()):
         landing.mkdir(exist_ok=True)
         manifest = Manifest(landing)
-        pieces = find_pieces(paths.raw_dir(), quiet=False)
-        _refuse_vanished(pieces, manifest)
+        mapped = map_shop(landing)
+        if mapped is None:
+            pieces = find_pieces(paths.raw_dir(), quiet=False)
+            _refuse_vanished(pieces, manifest)
+        else:
+            pieces = _pieces_of(mapped)
         work = landing / ".work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         try:
             sources = {name: _read(name, pieces[name], manifest, landing, zone) for name in raw_tables()}
             merges = bool(settings["merge_person_spellings"])
-            wanted = _resolved_from(sources, merges_spellings=merges)
+            wanted = _resolved_from(sources, land_campaigns(landing), merges_spellings=merges)
             damaged = find_damage(landing, manifest.states)
             if damaged:
                 say(
@@ -81,13 +87,24 @@ def load(variables: str | None = None) -> dict[str, Landed]:
     return manifest.books()
 
 
+def _pieces_of(mapped: Mapped) -> dict[str, list[Piece]]:
+    """List the tables that a shop's files were mapped to, under the names of those files."""
+    return {
+        name: [
+            Piece(piece.table, piece.path, mapped.files[name], is_mapped=True, keeps_zips=mapped.keeps_zips)
+            for piece in found
+        ]
+        for name, found in find_pieces(mapped.folder, quiet=False).items()
+    }
+
+
 def landed_files() -> dict[tuple[str, str], list[Path]]:
     """Return the files of each landed table, by its schema and name as dbt's sources call it."""
     landing = paths.landing_dir()
     states = Manifest(landing).states
     tables = {("olist", name): [landing / name / file for file in state.files] for name, state in states.items()}
     reports = {("load", report): [landing / report / f"{name}.parquet" for name in states] for report in REPORTS}
-    return {**tables, **reports}
+    return {**tables, **reports, **campaign_files(landing)}
 
 
 def show_landing(connection: duckdb.DuckDBPyConnection) -> None:
@@ -173,7 +190,8 @@ def _read(table: str, pieces: list[Piece], manifest: Manifest, landing: Path, zo
             entry = None
         outcome = recalled(folder / table / entry["kept_as"]) if entry else None
         if entry is None or outcome is None:
-            with step(f"read {piece.name}"[:60]) as this:
+            shown = f"{table} of {piece.name}" if piece.is_mapped else piece.name
+            with step(f"read {shown}"[:60]) as this:
                 kept_as, outcome = parsed(piece, folder, work, zone)
                 this.result = _described(outcome.raw_rows, outcome.quarantined_rows, outcome.repeated_rows)
             if outcome.note:
@@ -207,10 +225,10 @@ def _told(books: dict[str, Landed]) -> str:
     return text
 
 
-def _resolved_from(sources: dict[str, list[Source]], *, merges_spellings: bool) -> str:
+def _resolved_from(sources: dict[str, list[Source]], campaigns: str, *, merges_spellings: bool) -> str:
     """Name all that the landing depends on: names and bytes of the files, in their order, and how they are settled."""
     listed = {name: [[source.piece.name, source.stem.name] for source in of] for name, of in sources.items()}
-    return json.dumps([listed, merges_spellings], separators=(",", ":"))
+    return json.dumps([listed, merges_spellings, campaigns], separators=(",", ":"))
 
 
 def _forget(landing: Path, sources: dict[str, list[Source]]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -24,12 +25,21 @@ from pipeline.landing import cells, csvtext
 from pipeline.landing.contract import KINDS, TEXT, RawTable, contract_digest
 from pipeline.landing.files import Piece
 
-PARSER_VERSION = 3  # raise it when the same file must be read differently
+PARSER_VERSION = 4  # raise it when the same file must be read differently
 BATCH = 100_000
 WHOLLY_WRONG = 10  # values a column must have before "none can be read" is the column's fault and not a row's
-REJECTED = "line BIGINT, row_key VARCHAR, problem VARCHAR, reason VARCHAR, raw_row VARCHAR"
+# `source_file` only where a row comes from another file than the one that is read
+REJECTED = "source_file VARCHAR, line BIGINT, row_key VARCHAR, problem VARCHAR, reason VARCHAR, raw_row VARCHAR"
 # Rejected rows of a status or month are no accident when they are so many of it, and so much more often than elsewhere.
 LOST_ROWS, LOST_SHARE, LOST_RATIO = 10, 0.2, 3
+
+
+class Place(NamedTuple):
+    """Where a row stands: its line and its text; its file where that is not the one that is read."""
+
+    line: int
+    text: str
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,8 @@ def card_file(stem: Path) -> Path:
 
 def recipe(zone: str | None) -> str:
     """Digest all that the reading of a file depends on besides its bytes: a short name for it."""
-    return hashlib.sha256(f"{PARSER_VERSION} {duckdb.__version__} {contract_digest()} {zone}".encode()).hexdigest()[:8]
+    depends_on = (PARSER_VERSION, duckdb.__version__, contract_digest(), sorted(cells.state_codes().items()), zone)
+    return hashlib.sha256(repr(depends_on).encode()).hexdigest()[:8]
 
 
 def is_numbered(table: RawTable, *, skips: bool) -> bool:
@@ -137,7 +148,15 @@ def parsed(piece: Piece, folder: Path, work: Path, zone: str | None) -> tuple[st
         inspection = None if piece.is_parquet else csvtext.inspect(piece.path)
         digest = inspection.digest if inspection else csvtext.file_digest(piece.path)
         # the ending tells how to read the bytes, so the same bytes under another ending are another outcome
-        ending = "parquet" if piece.is_parquet else "gz" if piece.name.lower().endswith(".gz") else "csv"
+        ending = (
+            f"mapped{'-zips' * piece.keeps_zips}"
+            if piece.is_mapped
+            else "parquet"
+            if piece.is_parquet
+            else "gz"
+            if piece.name.lower().endswith(".gz")
+            else "csv"
+        )
         stem = folder / piece.table.name / f"{digest[:32]}-{ending}-{recipe(zone)}"
         if (known := recalled(stem)) is not None:
             return stem.name, known
@@ -151,7 +170,7 @@ def parsed(piece: Piece, folder: Path, work: Path, zone: str | None) -> tuple[st
     return stem.name, outcome
 
 
-def located(piece: Piece, outcome: Parsed, stem: Path, rows: Collection[int], work: Path) -> dict[int, tuple[int, str]]:
+def located(piece: Piece, outcome: Parsed, stem: Path, rows: Collection[int], work: Path) -> dict[int, Place]:
     """Find parsed rows by their number: the line each begins at and its raw text.
 
     Only the bytes of those lines are looked at: where they are was noted when the file was parsed.
@@ -172,7 +191,7 @@ NO_JUMPS = "SELECT NULL::BIGINT AS _row, NULL::BIGINT AS _line WHERE false"
 
 def _text_rows(
     connection: duckdb.DuckDBPyConnection, jumps: str, file: Path, rows: Collection[int]
-) -> dict[int, tuple[int, str]]:
+) -> dict[int, Place]:
     """Find rows of a CSV file: a record begins one line after its number, or as the last jump before it says."""
     wanted = pa.table({"number": pa.array(rows, pa.int64())})
     connection.register("wanted", wanted)
@@ -186,19 +205,24 @@ def _text_rows(
     ).fetchall()
     connection.unregister("wanted")
     texts = csvtext.read_texts(file, spans)
-    return {number: (first, texts[number]) for number, first, _ in spans}
+    return {number: Place(first, texts[number]) for number, first, _ in spans}
 
 
-def _parquet_rows(piece: Piece, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+def _parquet_rows(piece: Piece, rows: Collection[int]) -> dict[int, Place]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        told = "file_row_number + 1, to_json(rows)::VARCHAR, NULL"
+        if piece.is_mapped:
+            shown = "rows.* EXCLUDE (_source_file, _source_line, _source_row, _problem, _fault, file_row_number)"
+            told = f"""_source_line,
+                coalesce(_source_row, (SELECT to_json(one)::VARCHAR FROM (SELECT {shown}) AS one)), _source_file"""
         found = connection.execute(
-            f"""SELECT file_row_number + 1, to_json(rows)::VARCHAR FROM (
+            f"""SELECT file_row_number + 1, {told} FROM (
                 SELECT * FROM {parquet(piece.path, file_row_number=True)}
                 WHERE list_contains(?, file_row_number + 1)) AS rows""",
             [list(rows)],
         ).fetchall()
-    return {number: (number, raw) for number, raw in found}
+    return {number: Place(*place) for number, *place in found}
 
 
 def _read(piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work: Path, zone: str | None) -> Parsed:
@@ -221,7 +245,7 @@ def _read(piece: Piece, inspection: csvtext.Inspection | None, stem: Path, work:
         columns = ", ".join(name_of(column) for column in kept)
         copy(connection, f"SELECT {columns} FROM typed WHERE NOT _bad", work / "rows.parquet", rows_file(stem))
         if counts["quarantined_rows"]:
-            rejected = "SELECT * FROM rejected ORDER BY line, reason, raw_row"
+            rejected = "SELECT * FROM rejected ORDER BY source_file, line, reason, raw_row"
             copy(connection, rejected, work / "rejected.parquet", rejected_file(stem))
         if piece.table.references and reading.jumps() != NO_JUMPS:
             copy(connection, f"{reading.jumps()} ORDER BY _row", work / "lines.parquet", lines_file(stem))
@@ -262,8 +286,10 @@ class _Reading:
         self.absent = {name for name in self.table.fields if name not in header}
 
     def lacks(self) -> list[str]:
-        """Say which columns are not there, and what is taken for them."""
-        taken = {name: self.table.fields[name].where_absent for name in self.table.fields if name in self.absent}
+        """Say which columns are not there, and what is taken for them; a mapped shop has said so itself."""
+        if self.piece.is_mapped:
+            return []
+        taken = {name: self.table.fields[name].where_absent for name in self.table.published if name in self.absent}
         return [
             f"{name}: {'it stays empty' if text is None else f'taken to be {text}'}" for name, text in taken.items()
         ]
@@ -278,15 +304,21 @@ class _Reading:
             listed.append(f"{given[name]} AS {name_of(name)}")
         return ", ".join(listed)
 
+    def checks(self) -> list[cells.Check]:
+        """List what its rows may be rejected for."""
+        return cells.checks(self.table, self.absent, is_mapped=self.piece.is_mapped)
+
     def layers(self, rows: str = "") -> str:
         """Write the SQL of the texts, cells and values of the file, or of those of its rows that a condition names."""
-        return cells.layers(self.table, f"SELECT * FROM ({self.source}) {rows}", self.zone)
+        return cells.layers(
+            self.table, f"SELECT * FROM ({self.source}) {rows}", self.zone, keeps_zips=self.piece.keeps_zips
+        )
 
     def jumps(self) -> str:
         """Write the SQL of the records that do not begin one line after their number, and of those that follow them."""
         return NO_JUMPS
 
-    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+    def places(self, rows: Collection[int]) -> dict[int, Place]:
         """Find the line and the raw text of rows."""
         raise NotImplementedError
 
@@ -313,9 +345,10 @@ class _ParquetReading(_Reading):
             return written
 
         selected = self.select((name, text(name)) for name in self.table.fields if name in kinds)
-        self.source = f"SELECT {selected}, 0 AS _newlines, file_row_number + 1 AS _row FROM {read}"
+        faults = "_problem, _fault, " if piece.is_mapped else ""
+        self.source = f"SELECT {selected}, {faults}0 AS _newlines, file_row_number + 1 AS _row FROM {read}"
 
-    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+    def places(self, rows: Collection[int]) -> dict[int, Place]:
         return _parquet_rows(self.piece, rows)
 
 
@@ -376,7 +409,7 @@ class _FastReading(_Reading):
         tracker.write()
         return "SELECT * FROM jumps"
 
-    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+    def places(self, rows: Collection[int]) -> dict[int, Place]:
         return _text_rows(self.connection, self.jumps(), self._file, rows)
 
 
@@ -425,7 +458,7 @@ class _CarefulReading(_Reading):
         definitions = ", ".join(f"{name_of(column)} VARCHAR" for column in columns)
         connection.execute(f"CREATE TABLE careful (_row BIGINT, _line BIGINT, _raw VARCHAR, {definitions})")
         good: list[tuple[int, csvtext.Record]] = []
-        broken: list[tuple[int, str | None, str, str, str]] = []
+        broken: list[Rejected] = []
         named = max(number for number, name in enumerate(header, start=1) if name)
         tracker = _Jumps(connection)
         for number, record in enumerate(csvtext.records(file, width=named)):
@@ -434,7 +467,7 @@ class _CarefulReading(_Reading):
                 continue
             if record.cells is None:
                 raw = record.raw[: csvtext.LONGEST_SHOWN]
-                broken.append((record.line, _key_of(self.table, header, raw), cells.BROKEN, record.fault, raw))
+                broken.append((None, record.line, _key_of(self.table, header, raw), cells.BROKEN, record.fault, raw))
             else:
                 good.append((number, record))
             if len(good) >= BATCH:
@@ -465,11 +498,11 @@ class _CarefulReading(_Reading):
     def jumps(self) -> str:
         return "SELECT * FROM jumps"
 
-    def places(self, rows: Collection[int]) -> dict[int, tuple[int, str]]:
+    def places(self, rows: Collection[int]) -> dict[int, Place]:
         found = self.connection.execute(
             "SELECT _row, _line, _raw FROM careful WHERE list_contains(?, _row)", [list(rows)]
         ).fetchall()
-        return {number: (line, raw) for number, line, raw in found}
+        return {number: Place(line, raw) for number, line, raw in found}
 
 
 def _csv_reading(
@@ -543,7 +576,7 @@ def materialise(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> Non
     """Create ``typed``: the columns in their types, ``_row``, and ``_bad`` where a row breaks the contract."""
     columns = reading.table.fields.values()
     values = ", ".join(f"{cells.value(column)} AS {name_of(column.name)}" for column in columns)
-    found = cells.checks(reading.table, reading.absent)
+    found = reading.checks()
     connection.execute(
         f"""CREATE TABLE typed AS SELECT {values}, _newlines, _row, {cells.is_bad(found)} AS _bad,
             {cells.names_zone(reading.table, reading.absent)} AS _zoned FROM {reading.layers()}"""
@@ -563,7 +596,7 @@ class _Contract:
         self._connection = connection
         self._reading = reading
         self._table = reading.table
-        self._checks = cells.checks(reading.table, reading.absent)
+        self._checks = reading.checks()
         # number of a row: its key, the kind of problem, the sentence
         self._found: dict[int, tuple[str | None, str, str]] = {}
         self.warning = ""
@@ -700,17 +733,24 @@ class _Contract:
         insert_rejected(
             self._connection,
             [
-                (places[row][0], key, problem, reason, places[row][1])
+                (places[row].file, places[row].line, key, problem, reason, places[row].text)
                 for row, (key, problem, reason) in self._found.items()
             ],
         )
 
 
-def insert_rejected(connection: duckdb.DuckDBPyConnection, rows: list[tuple[int, str | None, str, str, str]]) -> None:
-    """Put rows into ``rejected``: line, key, problem, reason, raw text."""
-    kinds = (pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
+Rejected = tuple[str | None, int, str | None, str, str, str]
+
+
+def insert_rejected(connection: duckdb.DuckDBPyConnection, rows: list[Rejected]) -> None:
+    """Put rows into ``rejected``: file, line, key, problem, reason, raw text."""
+    kinds = (pa.string(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
     arrays = [pa.array([row[position] for row in rows], kind) for position, kind in enumerate(kinds)]
-    insert_rows(connection, "rejected", pa.table(arrays, names=["line", "row_key", "problem", "reason", "raw_row"]))
+    insert_rows(
+        connection,
+        "rejected",
+        pa.table(arrays, names=["source_file", "line", "row_key", "problem", "reason", "raw_row"]),
+    )
 
 
 def key_text(table: RawTable, relation: str) -> str:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -33,6 +34,7 @@ QUARANTINE = (
 )
 # A date is mistyped when so few lie so far from all others: no nearer than this, and farther than all others span.
 FAR_DAYS, FAR_SHARE, FAR_ROWS = 3 * 366, 0.005, 10
+DOUBTFUL_DAYS = 366  # from here on it may be meant, and is said: one such order makes everyone's last one look old
 PERSON = "customer_unique_id"
 
 
@@ -167,8 +169,9 @@ class Landing:
         for source in sources:
             if source.outcome.quarantined_rows:
                 connection.execute(
-                    f"""INSERT INTO quarantine SELECT {literal(table.name)}, {literal(source.piece.name)}, *
-                    FROM {parquet(rejected_file(source.stem))}"""
+                    f"""INSERT INTO quarantine
+                    SELECT {literal(table.name)}, coalesce(source_file, {literal(source.piece.name)}),
+                        * EXCLUDE (source_file) FROM {parquet(rejected_file(source.stem))}"""
                 )
         wins = {rank: source.outcome.accepted_rows for rank, source in enumerate(sources)}
         losses: dict[int, int] = {}
@@ -276,11 +279,13 @@ class Landing:
             first, last = self._connection.execute(
                 f"SELECT min({name})::DATE, max({name})::DATE FROM {files}"
             ).fetchall()[0]
-            if first is None or (last - first).days <= FAR_DAYS:
+            if first is None or (last - first).days <= DOUBTFUL_DAYS:
                 continue
             few = f"<= greatest(1, {FAR_SHARE} * times_in_all)"
+            late = f"times_in_all - earlier {few} AND earlier >= {FAR_ROWS}"
+            early = f"earlier {few} AND times_in_all - earlier >= {FAR_ROWS}"
             # a gap cuts the days in two: the few on its one side are far when it is wider than what the many span
-            far = self._connection.execute(
+            (late_day, early_day, *doubtful) = self._connection.execute(
                 f"""WITH days AS (
                     SELECT {name}::DATE AS day, count(*) AS times FROM {files}
                     WHERE {name} IS NOT NULL GROUP BY 1),
@@ -289,20 +294,39 @@ class Landing:
                         min(day) OVER () AS first_day, max(day) OVER () AS last_day,
                         sum(times) OVER (ORDER BY day) - times AS earlier, sum(times) OVER () AS times_in_all FROM days)
                 SELECT
-                    min(day) FILTER (times_in_all - earlier {few} AND earlier >= {FAR_ROWS}
-                        AND day - day_before > day_before - first_day),
-                    max(day_before) FILTER (earlier {few} AND times_in_all - earlier >= {FAR_ROWS}
-                        AND day - day_before > last_day - day)
-                FROM steps WHERE day - day_before > {FAR_DAYS}"""
+                    min(day) FILTER ({late} AND day - day_before > greatest({FAR_DAYS}, day_before - first_day)),
+                    max(day_before) FILTER ({early} AND day - day_before > greatest({FAR_DAYS}, last_day - day)),
+                    arg_min((day, day_before, times_in_all - earlier), day) FILTER ({late}),
+                    arg_max((day_before, day, earlier), day) FILTER ({early})
+                FROM steps WHERE day - day_before > {DOUBTFUL_DAYS}"""
             ).fetchall()[0]
             tests = [
                 f"accepted.{name}::DATE {sign} {literal(day)}"
-                for sign, day in zip((">=", "<="), far, strict=True)
+                for sign, day in ((">=", late_day), ("<=", early_day))
                 if day is not None
             ]
             if tests:
                 found.append((column.name, f"coalesce({' OR '.join(tests)}, false)"))
+            else:
+                self._warn_of_doubtful(table, column.name, *doubtful)
         return found
+
+    def _warn_of_doubtful(
+        self, table: RawTable, column: str, late: tuple[Any, ...] | None, early: tuple[Any, ...] | None
+    ) -> None:
+        """Name dates that stand alone, and yet may be meant: whoever knows the shop decides."""
+        for where, found in (("after", late), ("before", early)):
+            if found is None:
+                continue
+            day, nearest, rows = found
+            told = (
+                f"{table.name}: {rows:,} {'row has' if rows == 1 else 'rows have'} {column} {day}, more than a year "
+                f"{where} all others ({nearest}); "
+                "if that is a slip of the keyboard, repair the file, for the last day of the data is what everyone's "
+                "last order is counted from"
+            )
+            if told not in self.warnings:
+                self.warnings.append(told)
 
     def _are_spelt_in_two_ways(self, relation: str) -> bool:
         """Tell whether some ids of people hold small letters and others capitals; in most shops none do."""
@@ -417,9 +441,9 @@ class Landing:
             for rank, numbers in wanted.items()
         }
         values: list[tuple[object, ...]] = [
-            (table.name, sources[rank].piece.name, line, key, problem, reason, raw)
+            (table.name, file or sources[rank].piece.name, line, key, problem, reason, raw)
             for rank, number, key, problem, reason in rows
-            for line, raw in [places[rank].get(number, (None, None))]
+            for line, raw, file in [places[rank].get(number, (None, None, None))]
         ]
         kinds = (pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.string())
         arrays = [pa.array([value[position] for value in values], kind) for position, kind in enumerate(kinds)]
@@ -515,6 +539,9 @@ class Landing:
         quarantined = dict(
             self._connection.execute("SELECT source_file, count(*) FROM quarantine GROUP BY source_file").fetchall()
         )
+        if len(sources) == 1:
+            # mapped rows come from several files, and are one here
+            quarantined = {sources[0].piece.name: sum(quarantined.values())}
         for folder in REPORTS:
             (self._folder / folder).mkdir(exist_ok=True)
         copy(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from pipeline.runs import events
 from pipeline.runs.usage import folder_mb, peak_memory_mb
 
 RUNS_KEPT = 100
+LONGEST_MESSAGE = 1000
 STAMP = "%Y-%m-%d %H:%M:%S"
 ID_STAMP = re.compile("[0-9]{8}T[0-9]{9}")
 
@@ -134,13 +135,22 @@ def recorded(step: str) -> Iterator[Run]:
             say(f"  the record of this run cannot be written ({error.strerror})")
 
 
-def note_results(results: Sequence[Any]) -> None:
-    """Keep what dbt said of each node in the record of this run."""
+def note_results(results: Sequence[Any], broken: Mapping[str, Sequence[str]]) -> None:
+    """Keep what dbt said of each node in the record of this run.
+
+    Parameters
+    ----------
+    results : sequence
+        Results of dbt.
+    broken : mapping of str to sequence of str
+        What a failed test found, by the unique id of its node.
+    """
     run = current()
     if run is None:
         return
     for result in results:
         node = result.node
+        said = "; ".join(filter(None, [(result.message or "").strip(), *broken.get(node.unique_id, ())]))
         tested = getattr(node, "attached_node", None) or getattr(node, "model", None)
         run.results.append(
             {
@@ -150,7 +160,7 @@ def note_results(results: Sequence[Any]) -> None:
                 "status": str(result.status).rsplit(".", 1)[-1].lower(),
                 "failures": result.failures,
                 "seconds": round(float(result.execution_time or 0), 3),
-                "message": (result.message or "").strip()[:500] or None,
+                "message": said[:LONGEST_MESSAGE] or None,
             }
         )
 

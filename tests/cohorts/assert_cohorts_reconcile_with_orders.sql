@@ -32,7 +32,7 @@ expected as (
         sum(orders.payment_value) as revenue
     from {{ ref('fct_orders') }} as orders
     inner join calendar on orders.order_month <= calendar.last_complete_month
-    where orders.is_valid_order
+    where orders.is_valid_order and orders.customer_id is not null
 
 ),
 

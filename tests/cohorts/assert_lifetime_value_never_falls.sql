@@ -1,4 +1,4 @@
--- And unseen months come last: a value after a NULL would be a hole in the curve.
+-- Unless an order gave back more than it was paid. And unseen months come last: a value after a NULL would be a hole in the curve.
 with curves as (
 
     select
@@ -63,12 +63,21 @@ steps as (
 
 ),
 
+orders_below_zero as (
+
+    select count(*) as orders
+    from {{ ref('fct_orders') }}
+    where payment_value < 0
+
+),
+
 final as (
 
-    select *
+    select steps.*
     from steps
+    cross join orders_below_zero
     where
-        cumulative_revenue_per_customer < value_before
+        (cumulative_revenue_per_customer < value_before and orders_below_zero.orders = 0)
         or (
             months_since_first_order > 0
             and cumulative_revenue_per_customer is not null

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
+# What dbt keeps of a parsed project, and the variable that names the folder where the tests share it.
+PARSED, PARSED_FOLDER = "partial_parse.msgpack", "TEST_PARSED_FOLDER"
+# dbt's unit tests bring their own rows: one build of a session runs them, and this variable holds the others from it.
+WITHOUT_UNIT_TESTS = "DBT_EXCLUDE_RESOURCE_TYPES"
 # how a step that failed ends
 BAD_INPUT, FAILED = 3, 4
 
@@ -46,7 +52,6 @@ def build_warehouse(
         dbt variables that differ from their defaults, for example ``{"as_of_date": "2018-03-01"}``.
     unit_tests
         Whether dbt's unit tests run too. They bring their own rows, so one build per session is enough for them.
-
     python
         Python of another environment than this one.
     settings
@@ -76,9 +81,10 @@ def build_warehouse(
         "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
         **(settings or {}),
     }
-    if not unit_tests:
-        environment["DBT_EXCLUDE_RESOURCE_TYPES"] = "unit_test"
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if unit_tests:
+        environment.pop(WITHOUT_UNIT_TESTS, None)
+    with parsed_project(warehouse / "dbt-target"):
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if run.returncode != 0 or not published_file(warehouse).exists():
         output = (run.stdout + run.stderr)[-6000:]
         raise BuildFailedError(f"the warehouse of {raw} did not build (exit {run.returncode}):\n{output}")
@@ -143,4 +149,24 @@ def run(
         "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
     }
     command = [sys.executable, *program, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    with parsed_project(warehouse / "dbt-target"):
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def parsed_project(target: Path) -> Iterator[None]:
+    """Let dbt begin with what it parsed for another test, and keep what it parses for the next.
+
+    Reading the project takes as long as building a shop of a dozen orders; dbt reads again what has changed since.
+    """
+    kept = Path(os.environ[PARSED_FOLDER]) / PARSED if PARSED_FOLDER in os.environ else None
+    mine = target / PARSED
+    # a warehouse that is not there yet is the pipeline's to make, with the rights it gives
+    if kept and kept.exists() and not mine.exists() and target.parent.exists():
+        target.mkdir(exist_ok=True)
+        shutil.copy(kept, mine)
+    yield
+    if kept and mine.exists() and not kept.exists():
+        copy = kept.with_name(f"{PARSED}.{os.getpid()}")
+        shutil.copy(mine, copy)
+        copy.replace(kept)

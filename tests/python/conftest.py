@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import ROOT, build_warehouse, build_warehouses
+from builds import PARSED_FOLDER, ROOT, WITHOUT_UNIT_TESTS, build_warehouse, build_warehouses
 from recompute.raw import shuffled, write_raw
 from recompute.shop import Recomputed
 from shop_cases import cells_shop, corner_shop, empty_shop, one_order_shop
@@ -31,8 +31,10 @@ sys.path.insert(0, str(ROOT))
 
 DEMO_ORDERS = 20_000
 
-# one running API for all tests that do not publish
-pytest_plugins = ("api_server",)
+os.environ[WITHOUT_UNIT_TESTS] = "unit_test"
+
+# one running API for all tests that do not publish, and a shop of one's own for those of the mapping
+pytest_plugins = ("api_server", "own_shop")
 
 # Files that share what is expensive and lives in one process: servers, and numbers recomputed from the real files.
 LANES = {
@@ -70,6 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((turn for turn, start in enumerate(FIRST) if place.startswith(start)), len(FIRST))
 
     items.sort(key=turn)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Name the folder where the tests share what dbt has parsed."""
+    os.environ[PARSED_FOLDER] = str(made_once(tmp_path_factory, "parsed", lambda folder: folder.mkdir()))
 
 
 def pytest_sessionfinish() -> None:

@@ -59,7 +59,7 @@ class InputFolder:
 
     def piece(self, table: str, name: str, *rows: str) -> None:
         """Write a further file of a table."""
-        text = ",".join(raw_tables()[table].columns) + "\n" + "".join(f"{row}\n" for row in rows)
+        text = ",".join(raw_tables()[table].published) + "\n" + "".join(f"{row}\n" for row in rows)
         self.file(table, piece=name).write_text(text)
 
     def lines(self, table: str) -> list[str]:

@@ -7,7 +7,7 @@ with totals as (
         count(*) as orders,
         sum(payment_value) as revenue
     from {{ ref('fct_orders') }}
-    where is_valid_order
+    where is_valid_order and customer_id is not null
 
     union all
 

@@ -1,36 +1,38 @@
--- Products, categories and sellers each hold all units and all revenue of valid orders.
-with totals as (
+-- Products, categories and sellers each hold all units and all revenue of the valid lines that name them.
+{%- set marts = {
+    'product_abc_xyz': 'product_id', 'category_abc_xyz': 'product_category', 'seller_abc': 'seller_id'
+} %}
 
-    select
-        'fct_order_items' as mart,
-        count(*) as units,
-        sum(price) as revenue
-    from {{ ref('fct_order_items') }}
+with valid_items as (
+
+    select * from {{ ref('fct_order_items') }}
     where is_valid_order
 
-    {% for mart in ['product_abc_xyz', 'category_abc_xyz', 'seller_abc'] %}
-        union all
+),
 
+totals as (
+
+    {% for mart, key in marts.items() %}
         select
             '{{ mart }}' as mart,
-            sum(units) as units,
-            sum(revenue) as revenue
-        from {{ ref(mart) }}
+            (select sum(units) from {{ ref(mart) }}) as units,
+            (select sum(revenue) from {{ ref(mart) }}) as revenue,
+            sum(quantity) as expected_units,
+            sum(price) as expected_revenue
+        from valid_items
+        where {{ key }} is not null
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 
 ),
 
 final as (
 
-    select
-        totals.*,
-        items.units as expected_units,
-        items.revenue as expected_revenue
+    select *
     from totals
-    inner join totals as items on items.mart = 'fct_order_items'
     where
-        coalesce(totals.units, 0) <> coalesce(items.units, 0)
-        or coalesce(totals.revenue, 0) <> coalesce(items.revenue, 0)
+        coalesce(units, 0) <> coalesce(expected_units, 0)
+        or coalesce(revenue, 0) <> coalesce(expected_revenue, 0)
 
 )
 

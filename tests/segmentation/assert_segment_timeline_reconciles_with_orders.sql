@@ -6,7 +6,7 @@ with orders as (
         coalesce(sum(orders.payment_value), 0) as revenue
     from {{ ref('fct_orders') }} as orders
     inner join {{ ref('int_shop_calendar') }} as calendar on orders.order_month <= calendar.last_complete_month
-    where orders.is_valid_order
+    where orders.is_valid_order and orders.customer_id is not null
 
 ),
 

@@ -19,7 +19,7 @@ final as (
         sum(payment_value) as revenue,
         max(order_date) as last_order_date
     from orders
-    where is_valid_order
+    where is_valid_order and customer_id is not null
     group by customer_id, order_month
 
 )

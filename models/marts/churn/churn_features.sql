@@ -89,6 +89,9 @@ past_deliveries as (
         sum(
             case when orders.delivered_date < snapshots.cutoff_date then orders.delay_days end
         ) as total_delay_days,
+        count(
+            case when orders.delivered_date < snapshots.cutoff_date then orders.is_late end
+        ) as promised_order_count,
         sum(
             case when orders.delivered_date < snapshots.cutoff_date and orders.is_late then 1 else 0 end
         ) as late_order_count
@@ -185,14 +188,14 @@ final as (
         end as mean_delivery_days,
         case
             when snapshots.has_other_orders
-                then {{ ratio('past_deliveries.total_delay_days', 'past_deliveries.delivered_order_count') }}
+                then {{ ratio('past_deliveries.total_delay_days', 'past_deliveries.promised_order_count') }}
             when last_orders.delivered_date < snapshots.cutoff_date then cast(last_orders.delay_days as double)
         end as mean_delay_days,
         case
             when snapshots.has_other_orders
-                then {{ ratio('past_deliveries.late_order_count', 'past_deliveries.delivered_order_count') }}
-            when last_orders.delivered_date < snapshots.cutoff_date and last_orders.delivery_days is not null
-                then cast(case when last_orders.is_late then 1 else 0 end as double)
+                then {{ ratio('past_deliveries.late_order_count', 'past_deliveries.promised_order_count') }}
+            when last_orders.delivered_date < snapshots.cutoff_date
+                then cast(case when last_orders.is_late then 1 when not last_orders.is_late then 0 end as double)
         end as late_share,
         case
             when snapshots.has_other_orders then past_deliveries.open_delivery_count > 0

@@ -85,6 +85,7 @@ answered as (
         paired.compared_value,
         paired.reference_value,
         case
+            when tests.verdict = 'not_tested' then null
             when hypotheses.study_verdict = 'no' then tests.verdict in ('negligible', 'rejected')
             when hypotheses.study_verdict in ('yes', 'slightly') then tests.verdict = 'supported'
         end as agrees_with_study

@@ -6,7 +6,7 @@ with order_items as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 
@@ -16,7 +16,7 @@ sales as (
         order_month,
         product_category,
         customer_state,
-        count(*) as units,
+        sum(coalesce(quantity, 1)) as units,
         count(distinct order_id) as orders,
         sum(price) as revenue,
         sum(freight_value) as freight_value
@@ -33,9 +33,9 @@ final as (
         sales.product_category,
         sales.customer_state,
         cast(states.iso_code as string) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.state_name, sales.customer_state) as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
-        sales.units,
+        cast(sales.units as bigint) as units,
         sales.orders,
         cast(sales.revenue as decimal(18, 2)) as revenue,
         cast(sales.freight_value as decimal(18, 2)) as freight_value

@@ -6,7 +6,7 @@ with orders as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 
@@ -43,7 +43,7 @@ final as (
         daily.order_month,
         daily.customer_state,
         cast(states.iso_code as string) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.state_name, daily.customer_state) as string) as customer_state_name,
         daily.customer_region,
         cast(coalesce(daily.order_month <= calendar.last_complete_month, false) as boolean) as is_complete_month,
         cast(daily.orders as bigint) as orders,

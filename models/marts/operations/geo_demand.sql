@@ -18,7 +18,7 @@ locations as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 
@@ -33,7 +33,7 @@ demand as (
         sum(payment_value) as revenue,
         count(delivery_days) as delivered_orders,
         sum(delivery_days) as delivery_days_sum,
-        sum(case when is_late then 1 else 0 end) as late_orders
+        {{ late_orders() }} as late_orders
     from orders
     where is_valid_order and customer_zip_code_prefix is not null
     group by 1
@@ -68,7 +68,7 @@ both_sides as (
         coalesce(supply.sellers, 0) as sellers,
         coalesce(demand.delivered_orders, 0) as delivered_orders,
         coalesce(demand.delivery_days_sum, 0) as delivery_days_sum,
-        coalesce(demand.late_orders, 0) as late_orders
+        case when demand.zip_code_prefix is null then 0 else demand.late_orders end as late_orders
     from demand
     full outer join supply on demand.zip_code_prefix = supply.zip_code_prefix
     left join locations on coalesce(demand.zip_code_prefix, supply.zip_code_prefix) = locations.zip_code_prefix
@@ -84,7 +84,7 @@ final as (
         cast(both_sides.city as string) as customer_city,
         cast(coalesce(both_sides.state, 'unknown') as string) as customer_state,
         cast(states.iso_code as string) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.state_name, both_sides.state, 'unknown') as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
         both_sides.customers,
         both_sides.orders,

@@ -27,7 +27,8 @@ monthly as (
         sum(case when customer_order_number = 1 then 1 else 0 end) as new_customers,
         sum(item_count) as items,
         sum(order_value) as order_value,
-        sum(payment_value) as revenue
+        sum(payment_value) as revenue,
+        sum(refunded_value) as refunded_value
     from orders
     where is_valid_order
     group by 1
@@ -46,6 +47,7 @@ final as (
         cast(coalesce(monthly.items, 0) as bigint) as items,
         cast(coalesce(monthly.order_value, 0) as decimal(18, 2)) as order_value,
         cast(coalesce(monthly.revenue, 0) as decimal(18, 2)) as revenue,
+        cast(coalesce(monthly.refunded_value, 0) as decimal(18, 2)) as refunded_value,
         {{ ratio('monthly.revenue', 'monthly.orders') }} as average_order_value
     from months
     cross join calendar

@@ -10,7 +10,8 @@ priced as (
         product_category,
         price,
         freight_value,
-        case when price > 0 then {{ price_bin('price') }} end as price_bin
+        coalesce(quantity, 1) as quantity,
+        case when price > 0 then {{ price_bin(ratio('price', 'coalesce(quantity, 1)')) }} end as price_bin
     from order_items
     where is_valid_order
 
@@ -21,7 +22,7 @@ bins as (
     select
         product_category,
         price_bin,
-        count(*) as units,
+        sum(quantity) as units,
         sum(price) as revenue,
         sum(freight_value) as freight_value
     from priced
@@ -37,7 +38,7 @@ final as (
         cast(coalesce(price_bin, -99) as integer) as price_bin,
         cast(coalesce({{ price_bin_bound('price_bin') }}, 0) as decimal(18, 2)) as lower_bound,
         cast(coalesce({{ price_bin_bound('price_bin + 1') }}, 0) as decimal(18, 2)) as upper_bound,
-        units,
+        cast(units as bigint) as units,
         cast(revenue as decimal(18, 2)) as revenue,
         cast(freight_value as decimal(18, 2)) as freight_value
     from bins

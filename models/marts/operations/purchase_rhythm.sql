@@ -30,7 +30,10 @@ hourly as (
 
 total as (
 
-    select sum(orders) as orders from hourly
+    select
+        sum(orders) as orders,
+        count(distinct hour_of_day) as hours
+    from hourly
 
 ),
 
@@ -49,6 +52,8 @@ final as (
         on
             hours_of_the_week.weekday_number = hourly.weekday_number
             and hours_of_the_week.hour_of_day = hourly.hour_of_day
+    -- stamps that are days tell no hour
+    where total.hours > 1
 
 )
 

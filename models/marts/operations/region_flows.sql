@@ -18,7 +18,7 @@ sellers as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 
@@ -29,7 +29,7 @@ order_flows as (
         order_items.order_id,
         order_items.customer_state,
         coalesce(sellers.state, 'unknown') as seller_state,
-        count(*) as units,
+        sum(coalesce(order_items.quantity, 1)) as units,
         sum(order_items.price) as revenue,
         sum(order_items.freight_value) as freight_value
     from order_items
@@ -64,10 +64,10 @@ final as (
     select
         flows.customer_state,
         cast(customer_states.iso_code as string) as customer_state_iso,
-        cast(coalesce(customer_states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(customer_states.state_name, flows.customer_state) as string) as customer_state_name,
         cast(coalesce(customer_states.region, 'unknown') as string) as customer_region,
         flows.seller_state,
-        cast(coalesce(seller_states.state_name, 'unknown') as string) as seller_state_name,
+        cast(coalesce(seller_states.state_name, flows.seller_state) as string) as seller_state_name,
         cast(coalesce(seller_states.region, 'unknown') as string) as seller_region,
         flows.orders,
         cast(flows.units as bigint) as units,

@@ -6,7 +6,7 @@ with orders as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 
@@ -17,7 +17,7 @@ scores as (
         review_score,
         customer_state,
         count(*) as reviews,
-        sum(case when is_late then 1 else 0 end) as late_orders,
+        {{ late_orders() }} as late_orders,
         count(delivery_days) as delivered_orders,
         sum(delivery_days) as delivery_days_sum
     from orders
@@ -33,7 +33,7 @@ final as (
         scores.review_score,
         scores.customer_state,
         cast(states.iso_code as string) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.state_name, scores.customer_state) as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
         scores.reviews,
         scores.delivered_orders,

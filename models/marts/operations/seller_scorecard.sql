@@ -54,8 +54,9 @@ performance as (
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
         count(delivery_days) as delivered_orders,
+        count(is_late) as promised_orders,
         sum(delivery_days) as delivery_days_sum,
-        sum(case when is_late then 1 else 0 end) as late_orders,
+        {{ late_orders() }} as late_orders,
         count(review_score) as reviewed_orders,
         coalesce(sum(review_score), 0) as score_sum
     from single_seller_orders
@@ -91,7 +92,7 @@ final as (
         shrunk.delivered_orders,
         {{ ratio('shrunk.delivery_days_sum', 'shrunk.delivered_orders') }} as mean_delivery_days,
         cast(shrunk.late_orders as bigint) as late_orders,
-        {{ ratio('shrunk.late_orders', 'shrunk.delivered_orders') }} as late_share,
+        {{ ratio('shrunk.late_orders', 'shrunk.promised_orders') }} as late_share,
         shrunk.reviewed_orders,
         cast(shrunk.score_sum as bigint) as score_sum,
         {{ ratio('shrunk.score_sum', 'shrunk.reviewed_orders') }} as mean_review_score,

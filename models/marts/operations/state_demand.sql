@@ -18,7 +18,7 @@ sellers as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 
@@ -30,8 +30,9 @@ demand as (
         count(*) as orders,
         sum(payment_value) as revenue,
         count(delivery_days) as delivered_orders,
+        count(is_late) as promised_orders,
         sum(delivery_days) as delivery_days_sum,
-        sum(case when is_late then 1 else 0 end) as late_orders
+        {{ late_orders() }} as late_orders
     from orders
     where is_valid_order
     group by 1
@@ -75,10 +76,10 @@ supply as (
 
 ),
 
--- All 27 units, and whatever else the files hold.
+-- All 27 units of Brazil; of other countries, whatever the files hold.
 all_states as (
 
-    select state from states
+    select state from states where is_always_listed
     union distinct
     select state from demand
     union distinct
@@ -93,7 +94,7 @@ final as (
     select
         cast(all_states.state as string) as customer_state,
         cast(states.iso_code as string) as customer_state_iso,
-        cast(coalesce(states.state_name, 'unknown') as string) as customer_state_name,
+        cast(coalesce(states.state_name, all_states.state) as string) as customer_state_name,
         cast(coalesce(states.region, 'unknown') as string) as customer_region,
         states.latitude,
         states.longitude,
@@ -107,8 +108,9 @@ final as (
         {{ ratio('coalesce(sold.item_value_sold, 0)', 'bought.item_value_bought') }} as supply_to_demand_ratio,
         cast(coalesce(demand.delivered_orders, 0) as bigint) as delivered_orders,
         {{ ratio('demand.delivery_days_sum', 'demand.delivered_orders') }} as mean_delivery_days,
-        cast(coalesce(demand.late_orders, 0) as bigint) as late_orders,
-        {{ ratio('demand.late_orders', 'demand.delivered_orders') }} as late_share
+        cast(coalesce(demand.promised_orders, 0) as bigint) as promised_orders,
+        cast(case when demand.state is null then 0 else demand.late_orders end as bigint) as late_orders,
+        {{ ratio('demand.late_orders', 'demand.promised_orders') }} as late_share
     from all_states
     left join states on all_states.state = states.state
     left join demand on all_states.state = demand.state

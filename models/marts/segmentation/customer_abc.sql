@@ -21,7 +21,7 @@ final as (
     select
         customer_id,
         revenue,
-        {{ ratio('revenue_before', 'total_revenue') }} as cumulative_share_before,
+        {{ ratio('least(revenue_before, total_revenue)', 'total_revenue') }} as cumulative_share_before,
         {{ abc_class('revenue', 'revenue_before', 'total_revenue') }} as abc_class
     from cumulated
 

@@ -25,7 +25,7 @@ customers as (
         cast(count(*) as integer) as order_count,
         cast(sum(payment_value) as decimal(18, 2)) as monetary
     from orders
-    where is_valid_order
+    where is_valid_order and customer_id is not null
     group by customer_id
 
 ),

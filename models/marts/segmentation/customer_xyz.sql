@@ -14,7 +14,7 @@ summed as (
         cast(sum(payment_value) as decimal(28, 2)) as value_sum,
         cast(sum(cast(payment_value as decimal(28, 2)) * payment_value) as decimal(38, 4)) as value_square_sum
     from orders
-    where is_valid_order
+    where is_valid_order and customer_id is not null
     group by customer_id
 
 ),

@@ -18,7 +18,7 @@ locations as (
 
 states as (
 
-    select * from {{ ref('brazilian_states') }}
+    select * from {{ ref('int_shop_states') }}
 
 ),
 

@@ -28,6 +28,7 @@ all_products as (
         product_id,
         product_category
     from order_items
+    where product_id is not null
 
 ),
 

@@ -20,7 +20,7 @@ all_sellers as (
 
     select seller_id from sellers
     union distinct
-    select seller_id from order_items
+    select seller_id from order_items where seller_id is not null
 
 ),
 

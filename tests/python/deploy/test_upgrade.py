@@ -62,8 +62,6 @@ class Dashboards:
 @pytest.mark.superset
 def test_an_earlier_version_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     superset_python()
-    # they bring their own rows: nothing that is taken over is in them
-    monkeypatch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "unit_test")
     project = earlier_version(tmp_path / "earlier")
     raw, warehouse = tmp_path / "raw", tmp_path / "data" / "warehouse"
     from demo import generate

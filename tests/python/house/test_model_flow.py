@@ -21,6 +21,8 @@ FLOW = (
     "marts/operations",
     "marts/insights",
     "marts/churn",
+    "marts/activation",
+    "marts/findings",
     "quality",
 )
 REF = re.compile(r"""ref\(\s*['"](\w+)['"]""")

@@ -57,11 +57,11 @@ def test_ratios_are_judged_by_their_logarithms(direction: str, low: float, high:
     assert verdict(Hypothesis(11, "risk_ratio", 1.25, direction), result, 1e-3) == expected
 
 
-def test_without_any_data_every_declared_hypothesis_is_inconclusive() -> None:
+def test_without_any_data_no_declared_hypothesis_is_tested() -> None:
     declared = hypotheses()
     tested = evaluate(declared, {})
     assert [row.hypothesis for row in tested] == declared
-    assert {(row.result, row.p_value_adjusted, row.verdict) for row in tested} == {(Result(0), None, "inconclusive")}
+    assert {(row.result, row.p_value_adjusted, row.verdict) for row in tested} == {(Result(0), None, "not_tested")}
 
 
 def test_eighteen_hypotheses_are_declared_each_with_a_known_test() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
-from builds import mart
+from builds import ROOT, mart
 from comparing import assert_same_rows
 from conftest import Case
 from recompute.cohorts import cohort_cells, period_cells, second_order_survival
-from recompute.returns import returning_by_origin
+from recompute.returns import change_parts, retention_by_quarter, returning_by_origin
 
 DIMENSIONS = {
     "state": "customer_state",
@@ -86,6 +88,64 @@ def test_who_returns_by_origin_is_as_recomputed(case: Case, dimension: str) -> N
     assert_same_rows(published, exact, ["dimension_value"])
     both = published.merge(expected, on="dimension_value")
     np.testing.assert_allclose(both["p_value_adjusted_x"], both["p_value_adjusted_y"], atol=5e-6)
+
+
+def test_retention_by_quarter_and_its_change_are_as_recomputed(case: Case) -> None:
+    last_month = case.expected.calendar.last_complete_month
+    assert last_month is not None
+    expected = retention_by_quarter(case.expected.orders, last_month)
+    published = mart(case.warehouse, "marts.retention_by_quarter")
+    assert_same_rows(published, expected, ["acquisition_quarter", "window_days"])
+    change = published["rate_change"]
+    assert (published["verdict"] == "better").equals(published["rate_change_low"] > 0)
+    assert (published["verdict"] == "worse").equals(published["rate_change_high"] < 0)
+    assert (published["verdict"] == "not over yet").equals(published["return_rate"].isna())
+    latest = published[change.notna()].groupby("window_days")["acquisition_quarter"].max()
+    marked = published[published["is_latest_change"]].set_index("window_days")["acquisition_quarter"]
+    assert marked.to_dict() == latest.to_dict()
+
+
+@pytest.mark.parametrize("dimension", ["region", "category", "payment_type"])
+def test_mix_and_rate_of_the_last_change_are_as_recomputed(case: Case, dimension: str) -> None:
+    parts = mart(case.warehouse, "marts.retention_change_parts")
+    of_dimension = parts[parts["dimension"] == dimension]
+    for window in of_dimension["window_days"].unique().tolist():
+        published = of_dimension[of_dimension["window_days"] == window]
+        quarter = pd.Timestamp(published["acquisition_quarter"].iloc[0])
+        expected = change_parts(case.expected.orders, quarter, window, DIMENSIONS[dimension])
+        assert_same_rows(published, expected, ["dimension_value"])
+
+
+def test_the_parts_of_every_dimension_are_the_whole_change(case: Case) -> None:
+    parts = mart(case.warehouse, "marts.retention_change_parts")
+    whole = mart(case.warehouse, "marts.retention_by_quarter")
+    change = whole[whole["is_latest_change"]].set_index("window_days")["rate_change"]
+    parts["effect"] = parts["mix_effect"] + parts["rate_effect"]
+    for dimension in ("region", "category", "payment_type", "delivery"):
+        summed = parts[parts["dimension"] == dimension].groupby("window_days")["effect"].sum()
+        assert len(summed) == len(change)
+        # each row is rounded to nine digits
+        assert ((summed - change).abs() < 1e-6).all(), dimension
+
+
+def test_the_sentences_hold_the_figures_of_the_marts_in_both_languages(case: Case) -> None:
+    sentences = mart(case.warehouse, "marts.findings_sentences")
+    for one in sentences.itertuples():
+        english, russian = str(one.sentence_en), str(one.sentence_ru)
+        plain = [re.sub(r"(?<=\d)[,\u00a0 ](?=\d{3})", "", text) for text in (english, russian.replace("R$ ", "R$"))]
+        figures = [sorted(re.findall(r"\d+(?:[.,]\d+)?", text)) for text in plain]
+        assert [one.replace(",", ".") for one in figures[1]] == figures[0], (english, russian)
+    assert set(sentences["page"]) == {path.parent.name for path in (ROOT / "superset/assets").glob("*/dashboard.yaml")}
+    whole = mart(case.warehouse, "marts.retention_by_quarter")
+    latest = whole[whole["is_latest_change"] & (whole["window_days"] == 60)]
+    if latest.empty:
+        return
+    (last,) = latest.to_dict("records")
+    (said,) = sentences[(sentences["page"] == "shop_overview") & (sentences["sentence_order"] == 1)]["sentence_en"]
+    for name in ("return_rate", "previous_return_rate", "rate_change"):
+        assert f"{abs(last[name]):.2%}".rstrip("%") in said
+    assert last["quarter_name"] in said
+    assert last["verdict"] in said
 
 
 def test_unobservable_cells_hold_nothing_and_are_there(case: Case) -> None:

@@ -17,6 +17,7 @@ FOLLOW_UP = 180
 HORIZON = 90
 SIGNIFICANT = 0.05
 MIN_EXPECTED = 5
+WINDOWS = (30, 60, 90)
 LABELS = ("rfm_segment", "churn_risk_tier", "loyalty_group")
 
 
@@ -86,3 +87,76 @@ def backtest(raw: Raw, orders: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], ce
     table["return_rate"] = table["returned"] / table["people"]
     table["return_rate_low"], table["return_rate_high"] = wilson(table["returned"], table["people"])
     return table
+
+
+def retention_by_quarter(orders: pd.DataFrame, last_month: pd.Timestamp) -> pd.DataFrame:
+    """Return who came back within 30, 60 and 90 days, by the quarter of the first order, and the change of the rate.
+
+    Parameters
+    ----------
+    orders
+        The answer of `orders.orders`.
+    last_month
+        The shop's last complete month: a quarter is observed when all its people were followed up to its end.
+    """
+    people = _first_quarters(orders)
+    end = last_month + pd.DateOffset(months=1)
+    parts = []
+    for window in WINDOWS:
+        table = pd.DataFrame(
+            {
+                "customers": people.groupby("quarter").size(),
+                "returned": (people["days"] <= window).groupby(people["quarter"]).sum(),
+            }
+        )
+        table.index = pd.PeriodIndex(table.index).to_timestamp()
+        followed = pd.Series(table.index, table.index) + pd.DateOffset(months=3) + pd.Timedelta(days=window)
+        observed = followed <= end
+        table["returned"] = table["returned"].astype("Int64").where(observed)
+        known = table["returned"].astype("Float64").astype(float)
+        # Changes are those of the published rates, which have nine digits.
+        table["return_rate"] = (known / table["customers"]).round(9)
+        low, high = wilson(known, table["customers"])
+        table["return_rate_low"], table["return_rate_high"] = low.round(9), high.round(9)
+        before = table[["return_rate", "return_rate_low", "return_rate_high"]].copy()
+        before.index = pd.DatetimeIndex(before.index) + pd.DateOffset(months=3)
+        before = before.reindex(table.index)
+        rate, rate_before = table["return_rate"], before["return_rate"]
+        table["rate_change"] = rate - rate_before
+        down = np.hypot(rate - table["return_rate_low"], before["return_rate_high"] - rate_before)
+        up = np.hypot(table["return_rate_high"] - rate, rate_before - before["return_rate_low"])
+        table["rate_change_low"] = table["rate_change"] - down
+        table["rate_change_high"] = table["rate_change"] + up
+        table["window_days"] = window
+        parts.append(table.rename_axis("acquisition_quarter").reset_index())
+    return pd.concat(parts, ignore_index=True)
+
+
+def _first_quarters(orders: pd.DataFrame) -> pd.DataFrame:
+    """Return each person's first order with its quarter and the days to the second occasion."""
+    first = first_orders(orders).set_index("customer_id")
+    second = orders[orders["customer_occasion_number"] == 2].groupby("customer_id")["order_date"].min()
+    first["days"] = (second.reindex(first.index) - first["order_date"]).dt.days
+    first["quarter"] = first["order_date"].dt.to_period("Q")
+    return first
+
+
+def change_parts(orders: pd.DataFrame, quarter: pd.Timestamp, window: int, dimension: str) -> pd.DataFrame:
+    """Return what each value of a dimension adds to the change of the rate up to a quarter: by mix, and by rate."""
+    people = _first_quarters(orders)
+    people["value"] = people[dimension].fillna("unknown")
+    people["is_back"] = people["days"] <= window
+    later = pd.Period(quarter, "Q")
+    both = [people[people["quarter"] == one] for one in (later, later - 1)]
+    values = sorted(set(both[0]["value"]) | set(both[1]["value"]))
+    share, share_before = (one["value"].value_counts(normalize=True).reindex(values).fillna(0) for one in both)
+    rate, rate_before = (one.groupby("value")["is_back"].mean().reindex(values) for one in both)
+    rate, rate_before = rate.fillna(rate_before), rate_before.fillna(rate)
+    overall = (both[0]["is_back"].mean() + both[1]["is_back"].mean()) / 2
+    table = pd.DataFrame(
+        {
+            "mix_effect": (share - share_before) * ((rate + rate_before) / 2 - overall),
+            "rate_effect": (rate - rate_before) * (share + share_before) / 2,
+        }
+    )
+    return table.rename_axis("dimension_value").reset_index()

@@ -23,6 +23,7 @@ from input_folder import small_shop
 
 from pipeline import __main__ as command
 from pipeline.base.errors import BuildError
+from pipeline.base.resources import restrain
 from pipeline.runs import events
 
 # Three in the normal run; the long run is KILLS=60.
@@ -256,15 +257,20 @@ def test_the_warehouse_is_closed_to_others(raw: Path, tmp_path: Path) -> None:
         assert not place.exists() or oct(place.stat().st_mode)[-3:] == "700"
 
 
+@pytest.mark.parametrize("threads", [1, 16])
 def test_a_query_stopped_by_hand_is_no_fault(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], threads: int
 ) -> None:
     def count(*_: object) -> None:
-        # one thread: with more, DuckDB's main thread may sleep beside another one's work and hear nothing
-        with duckdb.connect(config={"threads": 1}) as connection:
-            connection.execute("SELECT count(*) FROM range(100000000) a, range(10000) b").fetchall()
+        # with several threads DuckDB's main one sleeps beside the others' work
+        with duckdb.connect(config={"threads": threads}) as connection:
+            restrain(connection, tmp_path / "spill")
+            # half a minute where nobody hears
+            connection.execute("SELECT count(*) FROM range(100000000) a, range(2000) b").fetchall()
 
+    began = time.monotonic()
     assert stopped(count, tmp_path, monkeypatch) == 130
+    assert time.monotonic() - began < 5
     told = capsys.readouterr().err
     assert "stopped by hand" in told and "fault" not in told
 

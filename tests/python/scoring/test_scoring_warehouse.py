@@ -96,7 +96,7 @@ def test_windows_closed_by_that_day_have_the_same_outcomes(
     published_warehouse: Path, of_that_day: Path, half_way: date
 ) -> None:
     """With the features they make up everything a score is learned from: what came later can change none."""
-    oldest = query(published_warehouse, "select min(cutoff_date) from marts.churn_features").iloc[0, 0].date()
+    oldest = query(published_warehouse, "select min(cutoff_date)::varchar as day from marts.churn_features")["day"][0]
     closed = (
         f"select customer_id, cutoff_date, {', '.join(OUTCOMES[1:])} from marts.churn_features "
         f"where cutoff_date >= date '{oldest}' and cutoff_date + horizon_days <= date '{half_way}' order by 1, 2"

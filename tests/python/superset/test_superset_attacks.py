@@ -99,6 +99,15 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
         "series_limit_metric": {**SQL, "sqlExpression": f"max({text})"},
     },
     "label": lambda text: {"columns": [{**SQL, "label": text, "sqlExpression": "rfm_segment"}], "metrics": []},
+    "axis": lambda text: {"columns": [{**SQL, "columnType": "BASE_AXIS", "sqlExpression": text}], "metrics": []},
+    "group": lambda text: {"groupby": [{**SQL, "sqlExpression": text}], "metrics": ["customers"]},
+    "order by a simple metric": lambda text: {
+        "columns": ["rfm_segment"],
+        "metrics": ["customers"],
+        "orderby": [
+            [{"label": "x", "expressionType": "SIMPLE", "aggregate": "MAX", "column": {"column_name": text}}, True]
+        ],
+    },
     "grain": lambda text: {"columns": ["rfm_segment"], "metrics": [], "extras": {"time_grain_sqla": text}},
     "granularity": lambda text: {"columns": ["rfm_segment"], "metrics": [], "granularity": text},
 }
@@ -258,15 +267,53 @@ def test_each_lock_holds_alone_and_without_any_the_request_gives_all(server: Ser
 
 
 def test_an_annotation_gives_no_other_charts_data(server: Server) -> None:
+    """Not even a chart's that may be seen: who may see what is asked by the chart, and an annotation has none."""
     admin, stakeholder = server.person("Admin"), server.person("Stakeholder")
     (_, request), *_ = requests_for(server, "segment_summary", 0)
-    lists = next(one["id"] for one in admin.listed("dashboard") if one["dashboard_title"] == "Action lists")
-    (chart, *_) = admin.get(f"/api/v1/dashboard/{lists}/charts").json()["result"]
-    for source in ("table", "line", "NATIVE"):
-        layer = {"name": "stolen", "annotationType": "EVENT", "sourceType": source, "value": chart["id"], "show": True}
-        query = {"columns": ["rfm_segment"], "metrics": ["customers"], "annotation_layers": [layer], "row_limit": 5}
-        answer = stakeholder.post("/api/v1/chart/data", json={**request, "queries": [query]})
-        assert answer.status_code != 200, answer.text[:300]
+    for title in ("Action lists", "Customer segments"):
+        number = next(one["id"] for one in admin.listed("dashboard") if one["dashboard_title"] == title)
+        (chart, *_) = admin.get(f"/api/v1/dashboard/{number}/charts").json()["result"]
+        for source in ("table", "line", "NATIVE"):
+            layer = {"name": "x", "annotationType": "EVENT", "sourceType": source, "value": chart["id"]}
+            layer |= {"show": True, "showLabel": False, "showMarkers": False}
+            query = {"columns": ["rfm_segment"], "metrics": ["customers"], "annotation_layers": [layer], "row_limit": 5}
+            answer = stakeholder.post("/api/v1/chart/data", json={**request, "queries": [query]})
+            assert answer.status_code == 403 and "Annotations are not available" in answer.text, answer.text[:300]
+
+
+BY_SEGMENT: dict[str, Any] = {"columns": ["rfm_segment"], "metrics": ["customers"]}
+# An honest expression in every place that takes one.
+WRITTEN: dict[str, Callable[[str], dict[str, Any]]] = {
+    "column": lambda more: {"columns": [{**SQL, "sqlExpression": f"rfm_segment {more}"}], "metrics": []},
+    "metric": lambda more: {"columns": [], "metrics": [{**SQL, "sqlExpression": f"sum(customers) {more}"}]},
+    "where": lambda more: {**BY_SEGMENT, "extras": {"where": f"rfm_segment <> 'x' {more}"}},
+    "having": lambda more: {**BY_SEGMENT, "extras": {"having": f"sum(customers) > 0 {more}"}},
+    "order": lambda more: {**BY_SEGMENT, "orderby": [[{**SQL, "sqlExpression": f"sum(customers) {more}"}, True]]},
+    "filter": lambda more: {
+        **BY_SEGMENT,
+        "filters": [{"col": {**SQL, "sqlExpression": f"rfm_segment {more}"}, "op": "!=", "val": "x"}],
+    },
+    "series": lambda more: {
+        **BY_SEGMENT,
+        "series_columns": ["rfm_segment"],
+        "series_limit": 3,
+        "series_limit_metric": {**SQL, "sqlExpression": f"sum(customers) {more}"},
+    },
+}
+
+
+@pytest.mark.parametrize("role", ["Analyst", "Admin"])
+def test_a_comment_is_refused_whoever_asks(server: Server, role: str) -> None:
+    """Those who may ask anything have SQL Lab for it; in a chart a comment hides from one reader what another runs."""
+    (_, request), *_ = requests_for(server, "segment_summary", 0)
+    person = server.person(role)
+    for place, query in WRITTEN.items():
+        codes = {}
+        for more in ("", "/* x */", "/* '*/", "-- x\n", "{# x #}"):
+            queries = [{"row_limit": 5, "filters": [], "extras": {}, **query(more)}]
+            codes[more] = person.post("/api/v1/chart/data", json={**request, "queries": queries}).status_code
+        assert codes.pop("") == 200, place
+        assert set(codes.values()) == {403}, (place, codes)
 
 
 def test_charts_of_the_older_kind_take_no_expression_either(server: Server) -> None:
@@ -365,6 +412,23 @@ def test_health_is_bad_when_the_warehouse_cannot_be_read(server: Server) -> None
         assert answer.status_code == 503
     finally:
         link.symlink_to(target)
+    assert is_healthy(server)
+
+
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "stakeholders.duckdb", "build.json"])
+def test_health_is_bad_when_what_is_published_is_damaged(server: Server, name: str) -> None:
+    assert is_healthy(server)
+    file = (server.warehouse / "current").resolve() / name
+    kept, mode = file.read_bytes(), file.stat().st_mode
+    middle = len(kept) // 2
+    damaged = kept[:middle] + bytes(letter ^ 0x5A for letter in kept[middle : middle + 2]) + kept[middle + 2 :]
+    try:
+        file.chmod(0o644)
+        file.write_bytes(damaged)
+        assert not is_healthy(server)
+    finally:
+        file.write_bytes(kept)
+        file.chmod(mode)
     assert is_healthy(server)
 
 

@@ -217,8 +217,8 @@ def test_a_filter_and_a_click_on_a_cell_change_the_page(browser: Any, server: Se
     visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
     visit.settle()
     asked.clear()
-    # The period has a box of its own; the first one to choose from is the state.
-    visit.page.locator('[data-test="form-item-value"] .ant-select').first.click()
+    # The first box is the region, the second the state.
+    visit.page.locator('[data-test="form-item-value"] .ant-select').nth(1).click()
     visit.page.keyboard.type("Bahia")
     visit.page.locator(".ant-select-item-option", has_text="Bahia").first.click()
     visit.page.keyboard.press("Escape")
@@ -257,6 +257,8 @@ def test_a_page_is_filtered_and_turned_by_keyboard_alone(browser: Any, server: S
     visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
     visit.settle()
     asked.clear()
+    tab_until(visit.page, "focused.getAttribute('role') === 'combobox'")
+    visit.page.keyboard.press("Tab")
     tab_until(visit.page, "focused.getAttribute('role') === 'combobox'")
     visit.page.keyboard.type("Bahia")
     visit.page.wait_for_selector(".ant-select-item-option", timeout=30_000)

@@ -1,7 +1,7 @@
 {#
     Every test depends on its data only through how many units share each distinct pair of values, so that is all that
     leaves the database: some ten thousand rows, however many orders there are. One entry per hypothesis: the rows of its
-    unit, and what is set against what. Hypotheses 9 and 10 are counted below, as they need the hours and weekdays
+    unit, and what is set against what. The days of 6 are those on which Brazil has sales. Hypotheses 9 and 10 are counted below, as they need the hours and weekdays
     without an order too.
 #}
 {% set comparisons = [
@@ -26,7 +26,7 @@
         'x': 'description_length', 'y': 'orders_in_follow_up',
     },
     {
-        'id': 6, 'unit': 'days', 'where': 'relative_orders is not null',
+        'id': 6, 'unit': 'days', 'where': 'relative_orders is not null' if var('shop_country') == 'BR' else 'false',
         'label': 'kind_of_day', 'x': 'cast(is_sale_day as integer)', 'y': 'relative_orders',
     },
     {
@@ -185,6 +185,8 @@ pairs as (
         coalesce(hourly_orders.orders, 0) as units
     from hours
     left join hourly_orders on hours.hour_number = hourly_orders.hour_number
+    -- stamps that are days tell no hour
+    where (select count(*) from hourly_orders) > 1
     union all
     select
         10 as hypothesis_id,

@@ -4,7 +4,7 @@
 with orders as (
 
     select * from {{ ref('fct_orders') }}
-    where is_valid_order
+    where is_valid_order and customer_id is not null
 
 ),
 

@@ -1,0 +1,95 @@
+with customers as (
+
+    select * from {{ ref('customer_360') }}
+
+),
+
+campaigns as (
+
+    select * from {{ ref('campaigns') }}
+
+),
+
+repurchases as (
+
+    select * from {{ ref('repurchase_times') }}
+
+),
+
+category_pairs as (
+
+    select * from {{ ref('category_affinity') }}
+
+),
+
+product_pairs as (
+
+    select * from {{ ref('product_affinity') }}
+
+),
+
+drivers as (
+
+    select * from {{ ref('return_drivers') }}
+
+),
+
+counted as (
+
+    select
+        'planning of campaigns' as feature,
+        'people with a forecast of coming back (make score)' as requirement,
+        1 as need,
+        count(churn_probability) as have
+    from customers
+    union all
+    select
+        'result of a campaign',
+        'campaigns whose last day has come (python -m activation launch)',
+        1,
+        coalesce(sum(case when is_over then 1 else 0 end), 0)
+    from campaigns
+    union all
+    select
+        'what goes with coming back',
+        'values of a first purchase that enough people share (return_driver_min_people)',
+        2,
+        count(distinct driver || driver_value)
+    from drivers
+    union all
+    select
+        'categories bought together',
+        'pairs that enough people bought (affinity_min_people)',
+        1,
+        count(*)
+    from category_pairs
+    union all
+    select
+        'products bought together',
+        'pairs that enough people bought (affinity_min_people)',
+        1,
+        count(*)
+    from product_pairs
+    union all
+    select
+        'time to the next purchase of a category',
+        'repeat purchases in categories with enough of them',
+        30,
+        coalesce(sum(repeat_purchases), 0)
+    from repurchases
+
+),
+
+final as (
+
+    select
+        cast(feature as string) as feature,
+        cast(requirement as string) as requirement,
+        cast(need as bigint) as need,
+        cast(have as bigint) as have,
+        have >= need as is_met
+    from counted
+
+)
+
+select * from final

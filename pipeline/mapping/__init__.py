@@ -1,0 +1,1 @@
+"""Any shop's own files as the raw tables: what ``shop.yml`` says, compiled to SQL."""
