@@ -18,6 +18,7 @@ from scoring.models.sums import NOTHING, centred, tabulate
 INTERVALS = 64  # per numeric feature: quantiles of the values met in training
 INTERVALS_OF_PAIRS = 32  # per numeric feature where two may act together: a pair has as many squared
 WORDS = 60  # most frequent words of a category; the others share one code
+TOLERANCE = 1e-6  # log-odds, between trees and their tables: the rounding of some fifty effects
 PARTNERS = 8  # features, those that say most alone, any two of which may act together
 
 
@@ -30,7 +31,8 @@ class _Binned:
     @classmethod
     def learn(cls, features: Sequence[str], table: FeatureTable, intervals: int) -> _Binned:
         axes: list[Axis] = []
-        for name in features:
+        # Words first: scikit-learn puts them there itself, and counts the features that may act together from there.
+        for name in sorted(features, key=lambda name: name not in table.categories):
             if name in table.categories:
                 column = table.categories[name]
                 counts = np.bincount(column.codes, minlength=len(column.words))
@@ -193,6 +195,9 @@ class Trees:
         """Return the very same scores as a sum of terms, centred on these rows; `pairs` may act together."""
         axes = self.binned.axes
         found = centred(tabulate(self._score, [axis.size for axis in axes], pairs), self.binned.codes(table), weight)
+        some = self.binned.codes(table.take(np.arange(min(table.rows, 1_000))))
+        if np.abs(found.score(some) - self._score(some)).max() > TOLERANCE:
+            raise ArithmeticError("The trees use more features together than were to be tabulated.")
         terms: list[Term] = []
         for axis, effects in zip(axes, found.singles, strict=True):
             if not np.any(np.abs(effects) > NOTHING):
