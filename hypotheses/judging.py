@@ -166,6 +166,8 @@ def split_counts(hypothesis_id: Labels, label: Labels, x: Floats, y: Floats, uni
     """
     order = np.argsort(hypothesis_id, kind="stable")
     ids, starts = np.unique(hypothesis_id[order], return_index=True)
+    if not len(ids):
+        return {}
     return {
         int(number): Counts(label[rows], x[rows], y[rows], units[rows])
         for number, rows in zip(ids, np.split(order, starts[1:]), strict=True)

@@ -562,7 +562,7 @@ def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> 
     }
 
 
-def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -> Bundle:
+def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS, *, is_fitted: bool = True) -> Bundle:
     """Return everything to import, in every language.
 
     Parameters
@@ -571,6 +571,8 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
         The published tables, see `catalogue.read`.
     assets : Path
         Folder of the descriptions.
+    is_fitted : bool
+        Whether what the shop has no data for is left out.
     """
     shop = Shop.read(catalogue, assets)
     contents: dict[str, dict[str, Any]] = {
@@ -579,7 +581,7 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
     }
     dashboards, unused = [], {}
     for language in languages.every(assets):
-        dashboards += _compile(catalogue, assets, language, shop, contents)
+        dashboards += _compile(catalogue, assets, language, shop if is_fitted else None, contents)
         language.check()
         unused[language.code] = language.unused
     uuids: dict[str, set[str]] = {"databases": set(), "datasets": set(), "charts": set(), "dashboards": set()}
@@ -592,11 +594,15 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS) 
 
 
 def _compile(
-    catalogue: dict[str, Table], assets: Path, language: Language, shop: Shop, contents: dict[str, dict[str, Any]]
+    catalogue: dict[str, Table],
+    assets: Path,
+    language: Language,
+    shop: Shop | None,
+    contents: dict[str, dict[str, Any]],
 ) -> list[Dashboard]:
     """Add what there is in one language to the contents; return its dashboards."""
     datasets = load_datasets(catalogue, assets, language)
-    dashboards = [one for one in load_dashboards(assets, language) if shop.page(one, datasets)]
+    dashboards = [one for one in load_dashboards(assets, language) if shop is None or shop.page(one, datasets)]
     used = {chart["dataset"] for dashboard in dashboards for chart in dashboard.charts.values()}
     filters = [one for dashboard in dashboards for one in dashboard.spec.get("filters", [])]
     used |= {one["dataset"] for one in filters if "dataset" in one}

@@ -15,8 +15,8 @@ totals as (
     {% for mart, key in marts.items() %}
         select
             '{{ mart }}' as mart,
-            (select sum({{ mart }}.units) from {{ ref(mart) }}) as units,
-            (select sum({{ mart }}.revenue) from {{ ref(mart) }}) as revenue,
+            (select sum(demand.units) from {{ ref(mart) }} as demand) as units,
+            (select sum(demand.revenue) from {{ ref(mart) }} as demand) as revenue,
             sum(quantity) as expected_units,
             sum(price) as expected_revenue
         from valid_items
