@@ -162,7 +162,7 @@ def test_what_is_published_is_consistent(published_warehouse: Path) -> None:
 def test_the_real_files_forecast_what_came_and_rank_better_than_recency(olist_warehouse: Path) -> None:
     forecast = mart(olist_warehouse, "marts.forecast_calibration", "cutoff_date, decile")
     everyone = forecast[forecast["decile"] == 0]
-    assert len(everyone) == 3
+    assert len(everyone) == 4
     ratio = everyone["expected_revenue"] / everyone["actual_revenue"]
     assert ((ratio > 0.5) & (ratio < 2)).all()
     money = query(olist_warehouse, "select sum(usual_revenue), sum(value_at_risk) from marts.customer_360").iloc[0]
