@@ -20,6 +20,8 @@ import requests
 from builds import ROOT
 
 SERVE = ROOT / "superset" / "serve.py"
+# each page in English and in Russian
+DASHBOARDS = 2 * len(list((SERVE.parent / "assets").glob("*/dashboard.yaml")))
 
 
 def superset_python() -> str:

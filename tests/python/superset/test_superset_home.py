@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from builds import ROOT
-from superset_process import SERVE, Person, Server, free_port, run_in_superset, server_for, superset_python
+from superset_process import DASHBOARDS, SERVE, Person, Server, free_port, run_in_superset, server_for, superset_python
 
 pytestmark = pytest.mark.superset
 
@@ -137,7 +137,7 @@ def whole(home: Path) -> bool:
         assert connection.execute("pragma quick_check").fetchone() == ("ok",)
         (boards,) = connection.execute("select count(*) from dashboards where is_managed_externally").fetchone()
         (admins,) = connection.execute("select count(*) from ab_user where username = 'admin'").fetchone()
-    return bool(boards == 9 and admins == 1)
+    return bool(boards == DASHBOARDS and admins == 1)
 
 
 def test_a_first_start_that_is_killed_is_made_up_for_and_of_two_at_once_one_waits(

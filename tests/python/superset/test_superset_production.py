@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 from services import find, nginx, postgresql, redis_server
-from superset_process import Person, Server, free_port, run_in_superset, server_for, superset_python
+from superset_process import DASHBOARDS, Person, Server, free_port, run_in_superset, server_for, superset_python
 
 pytestmark = [pytest.mark.superset, pytest.mark.long]
 
@@ -102,7 +102,7 @@ import json, sqlalchemy
 with sqlalchemy.create_engine({metadata!r}).connect() as connection:
     print(json.dumps(connection.execute(sqlalchemy.text("select count(*) from dashboards")).scalar()))
 """
-    assert run_in_superset(count, server.warehouse, server.home) == 9
+    assert run_in_superset(count, server.warehouse, server.home) == DASHBOARDS
     assert not (server.home / "metadata.db").exists()
 
     # Proxy: TLS in front, a secure cookie, and a session that may change things although the server itself speaks http.
