@@ -457,7 +457,8 @@ def test_chance_is_all_that_is_left_beside_the_truth(shops: dict[str, Demo]) -> 
 def test_without_signal_no_history_helps(shops: dict[str, Demo]) -> None:
     people = shops["no_signal"].outcomes()
     assert people["probability"].min() == people["probability"].max()
-    margin = 4 * np.sqrt(1 / (12 * min(people["ordered"].sum(), (~people["ordered"]).sum())))
+    # people are seen at several month ends whose windows overlap: fewer are independent than rows
+    margin = 8 * np.sqrt(1 / (12 * min(people["ordered"].sum(), (~people["ordered"]).sum())))
     for column in ("days_since", "orders_before"):
         assert abs(roc_auc(people[column].astype(float), people["ordered"]) - 0.5) < margin, column
 
