@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.base import campaigns
 from pipeline.base.errors import InputError
-from pipeline.base.files import write_whole
+from pipeline.base.files import digest_of, is_as_written, read_record, write_record, write_whole
 
 # Table as dbt's sources call it, to the kind of files that it is made of.
 TABLES = {"campaign_members": "launches", "campaign_exports": "exports"}
@@ -37,21 +37,21 @@ def land_campaigns(landing: Path) -> str:
     """
     digest = hashlib.sha256()
     for table, kind in TABLES.items():
-        states = "\n".join(state for state in campaigns.states() if state.startswith(f"{kind}/"))
+        states = [state for state in campaigns.states() if state.startswith(f"{kind}/")]
         digest.update(f"{states}\n".encode())
         folder = landing / table
         folder.mkdir(exist_ok=True)
-        file, known = folder / f"{kind}.parquet", folder.with_name(f".{table}")
-        if file.exists() and known.exists() and known.read_text() == states:
+        file, card = folder / f"{kind}.parquet", folder / f"{kind}.json"
+        known = read_record(card) or {}
+        if known.get("made_from") == states and is_as_written(file, known["written"]):
             continue
         rows = campaigns.read_all(kind)
         if kind == "launches":
             _refuse_foreign_draws(rows)
         sink = pa.BufferOutputStream()
         pq.write_table(rows, sink)
-        known.unlink(missing_ok=True)
         write_whole(file, sink.getvalue().to_pybytes())
-        write_whole(known, states)
+        write_record(card, {"made_from": states, "written": digest_of(file)})
     return digest.hexdigest()
 
 

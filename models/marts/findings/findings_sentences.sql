@@ -108,6 +108,13 @@ build as (
 
 ),
 
+-- Those before the day the warehouse looks from; the files may hold later ones.
+orders_seen as (
+
+    select count(*) as orders from {{ ref('fct_orders') }}
+
+),
+
 -- The last complete month beside the month before it and the same month a year ago.
 sales as (
 
@@ -505,22 +512,23 @@ dated as (
             'Data as of '
             || cast(build.as_of_date as string)
             || ': '
-            || {{ number_text('build.raw_orders', 'en') }}
-            || ' orders read, last purchase '
+            || {{ number_text('orders_seen.orders', 'en') }}
+            || ' orders, the last on '
             || cast(cast(build.data_until as date) as string)
             || '.'
         ) as sentence_en,
         (
             'Данные на '
             || cast(build.as_of_date as string)
-            || ': прочитано заказов '
-            || {{ number_text('build.raw_orders', 'ru') }}
-            || ', последняя покупка '
+            || ': заказов '
+            || {{ number_text('orders_seen.orders', 'ru') }}
+            || ', последний '
             || cast(cast(build.data_until as date) as string)
             || '.'
         ) as sentence_ru
     from pages
     cross join build
+    cross join orders_seen
 
 ),
 

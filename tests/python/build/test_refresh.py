@@ -109,8 +109,7 @@ def _as_csv(frame: object) -> list[str]:
 def write(folder: Path, file: File, rows: list[str]) -> None:
     table, name = file
     path = folder / (raw_tables()[table].stem + (f"_{name}" if name else "") + ".csv")
-    columns = [column.name for column in raw_tables()[table].fields.values() if not column.is_extra]
-    path.write_text(",".join(columns) + "\n" + "".join(rows))
+    path.write_text(",".join(raw_tables()[table].published) + "\n" + "".join(rows))
 
 
 def write_all(place: InputFolder, files: dict[File, list[str]]) -> None:

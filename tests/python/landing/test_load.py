@@ -79,7 +79,7 @@ def test_types_are_those_of_the_table_whatever_the_values(shop: Shop) -> None:
     shop.write("customers", "co1,p1,01037,são paulo,SP\n")
     shop.write("order_payments", "o1,1,credit_card,8,99.30\n")
     load()
-    assert shop.landed("customers") == [("co1", "p1", "01037", "são paulo", "SP", None)]
+    assert shop.landed("customers") == [("co1", "p1", "01037", "são paulo", "SP")]
     assert shop.landed("order_payments") == [("o1", 1, "credit_card", 8, Decimal("99.30"))]
     described = query(f"DESCRIBE FROM '{shop.landing}/order_payments/*.parquet'")
     assert {name: kind for name, kind, *_ in described} == raw_tables()["order_payments"].columns

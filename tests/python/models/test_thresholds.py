@@ -19,6 +19,8 @@ OTHERS: dict[str, object] = {
     "complete_month_min_share": 0.5,
     "max_quarantined_share": 1,
     "shop_time_zone": "America/Sao_Paulo",
+    "shop_currency": "EUR",
+    "shop_country": "PT",
     "merge_person_spellings": False,
     "unusual_build": "off",
     "unusual_max_loss": 0.5,
@@ -56,6 +58,11 @@ OTHERS: dict[str, object] = {
     "hypothesis_largest_cities": 1,
     "hypothesis_min_seller_orders": 2,
     "hypothesis_longest_delivery_weeks": 2,
+    "campaign_days_before": 30,
+    "return_driver_min_people": 7,
+    "return_driver_prior_people": 9,
+    "affinity_min_people": 2,
+    "affinity_max_items": 3,
 }
 
 

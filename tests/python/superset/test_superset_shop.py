@@ -41,6 +41,8 @@ for name in {lacking}:
     answers.append({{page.spec["slug"]: {{"position": bundle.Layout(page).positions()}} for page in pages}})
 print(json.dumps(answers))
 """
+# Datasets that are empty until the first campaign.
+LAUNCHES = {"campaigns", "campaign_results"}
 BARE = {
     "currency": "GBP",
     "currency_symbol": "£",
@@ -123,7 +125,11 @@ def test_a_shop_that_has_everything_sees_everything(published_warehouse: Path) -
     described = list(Path(__file__).parents[3].glob("superset/assets/*/charts/*.yaml"))
     boards = dashboards_of(files)
     english = [path for path in files if path.startswith("charts/") and not path.endswith("-ru.yaml")]
-    assert len(english) == len(described) + len([slug for slug in boards if not slug.endswith("-ru")])
+    # nobody has been written to yet
+    of_launches = [file for file in described if yaml.safe_load(file.read_text())["dataset"] in LAUNCHES]
+    assert of_launches
+    headers = [slug for slug in boards if not slug.endswith("-ru")]
+    assert len(english) == len(described) - len(of_launches) + len(headers)
     assert any(chart["params"].get("select_country") == "brazil" for chart in charts_of(files))
 
 
@@ -133,7 +139,7 @@ def test_states_of_another_country_are_bars(published_warehouse: Path) -> None:
     )
     assert [chart["slice_name"] for chart in charts_of(files) if chart["viz_type"] == "country_map"] == []
     (bars,) = (chart for path, chart in files.items() if path.endswith("geography__customers_by_state.yaml"))
-    assert bars["params"]["x_axis"] == "customer_state_name"
+    assert (bars["viz_type"], bars["params"]["groupby"]) == ("echarts_timeseries_bar", ["customer_state_name"])
     (heat,) = (chart for chart in charts_of(files) if chart["viz_type"] == "deck_heatmap")
     assert (heat["params"]["viewport"]["latitude"], heat["params"]["viewport"]["longitude"]) == (39.0, -98.0)
 
