@@ -17,9 +17,6 @@ COLUMNS = {
     "verdict": "varchar",
 }
 
-# What Spark calls differently.
-KINDS_OF_SPARK = {"varchar": "string", "integer": "int"}
-
 
 def model(dbt: Any, session: Any) -> Any:
     """Compare the people of every value with all others.
@@ -37,24 +34,11 @@ def model(dbt: Any, session: Any) -> Any:
         In the order of driver, value and horizon.
     """
     # Imported here, for dbt parses this file where the project's own packages may not be on the path.
-    from hypotheses import drivers
+    from hypotheses import drivers, relations
 
     # file_format is for Spark, whose adapter takes Delta for granted here
     dbt.config(materialized="table", file_format="parquet")
     fewest = int(dbt.config.get("fewest_people"))
-    counts = _rows_of(dbt.ref("int_return_driver_counts"))
+    counts = relations.read_rows(dbt.ref("int_return_driver_counts"))
     rows = [tuple(getattr(found, name) for name in COLUMNS) for found in drivers.compare(counts, fewest)]
-    if hasattr(session, "createDataFrame"):
-        kinds = ", ".join(f"{name} {KINDS_OF_SPARK.get(kind, kind)}" for name, kind in COLUMNS.items())
-        return session.createDataFrame(rows, kinds)
-    values = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in COLUMNS]
-    unnested = ", ".join(f"unnest(cast(? as {data_type}[])) as {name}" for name, data_type in COLUMNS.items())
-    return session.sql(f"select {unnested}", params=values)
-
-
-def _rows_of(relation: Any) -> list[dict[str, Any]]:
-    """Read a relation of DuckDB, or a data frame of Spark, into one dictionary a row."""
-    if hasattr(relation, "fetchall"):
-        names = relation.columns
-        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
-    return [row.asDict() for row in relation.collect()]
+    return relations.to_relation(session, rows, COLUMNS)

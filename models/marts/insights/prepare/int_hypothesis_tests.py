@@ -1,7 +1,7 @@
 """One row per hypothesis: its test, made by scipy on counts that SQL prepared.
 
 The mart `hypothesis_results` puts the claim beside it. This step is apart from it because dbt enforces contracts on SQL
-models only. Neither pandas nor Arrow takes part: loading them would take longer than the tests.
+models only.
 """
 
 from typing import Any
@@ -21,10 +21,6 @@ COLUMNS = {
 }
 
 
-# What Spark calls differently.
-KINDS_OF_SPARK = {"varchar": "string", "integer": "int"}
-
-
 def model(dbt: Any, session: Any) -> Any:
     """Test every declared hypothesis.
 
@@ -42,6 +38,7 @@ def model(dbt: Any, session: Any) -> Any:
     """
     # Imported here, for dbt parses this file where the project's own packages may not be on the path.
     from hypotheses import judging as hypotheses
+    from hypotheses import relations
 
     # file_format is for Spark, whose adapter takes Delta for granted here
     dbt.config(materialized="table", file_format="parquet")
@@ -79,11 +76,7 @@ def model(dbt: Any, session: Any) -> Any:
         )
         for row in tested
     ]
-    if hasattr(session, "createDataFrame"):
-        kinds = ", ".join(f"{name} {KINDS_OF_SPARK.get(kind, kind)}" for name, kind in COLUMNS.items())
-        return session.createDataFrame(rows, kinds)
-    unnested = ", ".join(f"unnest(cast(? as {data_type}[])) as {name}" for name, data_type in COLUMNS.items())
-    return session.sql(f"select {unnested}", params=[list(column) for column in zip(*rows, strict=True)])
+    return relations.to_relation(session, rows, COLUMNS)
 
 
 def _columns_of(relation: Any) -> Any:
