@@ -251,7 +251,8 @@ def test_a_click_sends_what_was_clicked_and_reaches_only_what_can_follow(files: 
                 assert sent & columns_of(files, placed[other]), (title, placed[other]["slice_name"])
 
 
-# Pages that promise what a click does; test_superset_browser.py clicks on them.
+# Pages that promise what a click does. test_superset_browser.py clicks a state in a table of the first, a bar of the
+# second.
 CLICKED = {"shop-overview", "customer-segments"}
 # Published for everyone, and on no dashboard: why.
 NOT_DRAWN = {

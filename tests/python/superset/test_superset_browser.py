@@ -5,6 +5,7 @@ Screenshots go to the folder SUPERSET_SHOTS names, else to pytest's temporary fo
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from builds import ROOT
+from builds import ROOT, query
 from superset_process import Server, server_for
 
 pytestmark = [pytest.mark.superset, pytest.mark.browser]
@@ -238,6 +239,34 @@ def test_a_filter_and_a_click_on_a_cell_change_the_page(browser: Any, server: Se
     assert any("Bahia" in body for body in asked), "the click filtered nothing"
     visit.context.close()
     assert visit.problems == []
+
+
+def test_a_click_on_a_bar_filters_by_its_name(browser: Any, server: Server) -> None:
+    """A segment that is clicked narrows the other charts, and its name is sent, never the length of the bar."""
+    visit = Visit(browser, server, "Stakeholder", 1280)
+    asked: list[str] = []
+    visit.page.on("request", lambda one: asked.append(one.post_data or "") if "chart/data" in one.url else None)
+    visit.page.goto(f"{server.base}/superset/dashboard/customer-segments/")
+    visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
+    visit.settle()
+    chart = visit.page.locator(".dashboard-component-chart-holder", has_text="Customers by segment").first
+    bars = chart.locator("canvas")
+    bars.scroll_into_view_if_needed()
+    visit.settle()
+    visit.page.wait_for_timeout(ANIMATION * 1000)
+    box = bars.bounding_box()
+    asked.clear()
+    # the longest bar is the first from above and begins right of the names
+    for height in (0.05, 0.08, 0.11, 0.14, 0.18, 0.22):
+        visit.page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * height)
+        visit.settle()
+        if asked:
+            break
+    sent = [one for body in asked for query in json.loads(body)["queries"] for one in query["filters"]]
+    names = {value for one in sent if one["col"] == "rfm_segment" for value in one["val"]}
+    segments = set(query(server.warehouse, "select distinct rfm_segment from marts.segment_summary")["rfm_segment"])
+    assert len(names) == 1 and names < segments, (names, sent[:3])
+    visit.context.close()
 
 
 def tab_until(page: Any, condition: str) -> None:
