@@ -431,7 +431,8 @@ def test_no_coordinate_stakeholders_see_is_finer_than_the_zip_prefix(server: Ser
     with duckdb.connect(str(published_file(server.warehouse).resolve()), read_only=True) as connection:
         for one in placed:
             table = source_of(one)
-            if "zip_code_prefix" in {column["column_name"] for column in one["columns"]}:
+            # other languages list only the columns they show
+            if "zip_code_prefix" in {name for name, *_ in connection.execute(f"describe from {table}").fetchall()}:
                 finer = f"""
                     select count(*) from (select * from {table}) as shown
                     left join marts.dim_locations as prefix using (zip_code_prefix)
