@@ -97,7 +97,7 @@ def order_table(landing: Path) -> pd.DataFrame:
     for side in (item_sums(landing), payment_sums(landing), latest_reviews(landing)):
         orders = orders.merge(side, on="order_id", how="left")
     counts = ["item_count", "seller_count", "payment_count", "review_count"]
-    money = ["item_value", "freight_value", "payment_value"]
+    money = ["item_value", "freight_value", "payment_value", "refunded_value"]
     orders[counts + money] = orders[counts + money].fillna(0).astype("int64")
     orders["order_value"] = orders["item_value"] + orders["freight_value"]
 
@@ -141,8 +141,10 @@ def payment_sums(landing: Path) -> pd.DataFrame:
         "order_payments",
         ["order_id", "payment_sequential", "payment_type", "payment_installments", "payment_value"],
     )
+    payments["refunded"] = -payments["payment_value"].clip(upper=0)
     sums = payments.groupby("order_id", sort=False).agg(
         payment_value=("payment_value", "sum"),
+        refunded_value=("refunded", "sum"),
         payment_count=("payment_value", "size"),
         max_installments=("payment_installments", "max"),
     )

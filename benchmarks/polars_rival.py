@@ -90,7 +90,7 @@ def order_table(landing: Path) -> pl.LazyFrame:
         )
     )
     zero = ["item_count", "seller_count", "payment_count", "review_count"]
-    zero += ["item_value", "freight_value", "payment_value"]
+    zero += ["item_value", "freight_value", "payment_value", "refunded_value"]
     return (
         orders.join(numbers, on="order_id", how="left")
         .with_columns(col(zero).fill_null(0))
@@ -135,6 +135,7 @@ def payment_sums(landing: Path) -> pl.LazyFrame:
         .group_by("order_id")
         .agg(
             payment_value=col("payment_value").sum(),
+            refunded_value=-col("payment_value").clip(upper_bound=0).sum(),
             payment_count=pl.len(),
             max_installments=col("payment_installments").max(),
             payment_type=col("payment_type").first(),

@@ -42,7 +42,10 @@ raw_orders as (
 
     select
         orders.order_id,
-        case when customers.customer_id is null then orders.customer_id else customers.customer_unique_id end as customer_id
+        case
+            when customers.customer_id is null then orders.customer_id
+            else customers.customer_unique_id
+        end as customer_id
     from {{ source('olist', 'orders') }} as orders
     left join {{ source('olist', 'customers') }} as customers on orders.customer_id = customers.customer_id
     cross join calendar

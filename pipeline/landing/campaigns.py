@@ -41,7 +41,8 @@ def land_campaigns(landing: Path) -> str:
         digest.update(f"{states}\n".encode())
         folder = landing / table
         folder.mkdir(exist_ok=True)
-        file, card = folder / f"{kind}.parquet", folder / f"{kind}.json"
+        # beside the folder: Spark reads everything within it
+        file, card = folder / f"{kind}.parquet", landing / f"{table}.json"
         known = read_record(card) or {}
         if known.get("made_from") == states and is_as_written(file, known["written"]):
             continue

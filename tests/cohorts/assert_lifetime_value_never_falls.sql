@@ -1,4 +1,5 @@
--- Unless an order gave back more than it was paid. And unseen months come last: a value after a NULL would be a hole in the curve.
+-- Unless an order gave back more than it was paid. And unseen months come last: a value after a NULL would be a hole in
+-- the curve.
 with curves as (
 
     select
@@ -77,11 +78,11 @@ final as (
     from steps
     cross join orders_below_zero
     where
-        (cumulative_revenue_per_customer < value_before and orders_below_zero.orders = 0)
+        (steps.cumulative_revenue_per_customer < steps.value_before and orders_below_zero.orders = 0)
         or (
-            months_since_first_order > 0
-            and cumulative_revenue_per_customer is not null
-            and value_before is null
+            steps.months_since_first_order > 0
+            and steps.cumulative_revenue_per_customer is not null
+            and steps.value_before is null
         )
 
 )

@@ -44,38 +44,38 @@ counted as (
     from customers
     union all
     select
-        'result of a campaign',
-        'campaigns whose last day has come (python -m activation launch)',
-        1,
-        coalesce(sum(case when is_over then 1 else 0 end), 0)
+        'result of a campaign' as feature,
+        'campaigns whose last day has come (python -m activation launch)' as requirement,
+        1 as need,
+        coalesce(sum(case when is_over then 1 else 0 end), 0) as have
     from campaigns
     union all
     select
-        'what goes with coming back',
-        'values of a first purchase that enough people share (return_driver_min_people)',
-        2,
-        count(distinct driver || driver_value)
+        'what goes with coming back' as feature,
+        'values of a first purchase that enough people share (return_driver_min_people)' as requirement,
+        2 as need,
+        count(distinct driver || driver_value) as have
     from drivers
     union all
     select
-        'categories bought together',
-        'pairs that enough people bought (affinity_min_people)',
-        1,
-        count(*)
+        'categories bought together' as feature,
+        'pairs that enough people bought (affinity_min_people)' as requirement,
+        1 as need,
+        count(*) as have
     from category_pairs
     union all
     select
-        'products bought together',
-        'pairs that enough people bought (affinity_min_people)',
-        1,
-        count(*)
+        'products bought together' as feature,
+        'pairs that enough people bought (affinity_min_people)' as requirement,
+        1 as need,
+        count(*) as have
     from product_pairs
     union all
     select
-        'time to the next purchase of a category',
-        'repeat purchases in categories with enough of them',
-        30,
-        coalesce(sum(repeat_purchases), 0)
+        'time to the next purchase of a category' as feature,
+        'repeat purchases in categories with enough of them' as requirement,
+        30 as need,
+        coalesce(sum(repeat_purchases), 0) as have
     from repurchases
 
 ),

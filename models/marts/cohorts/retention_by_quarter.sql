@@ -74,7 +74,7 @@ changes as (
     select
         rates.*,
         previous.return_rate as previous_return_rate,
-        rates.return_rate - previous.return_rate as change,
+        rates.return_rate - previous.return_rate as rate_difference,
         rates.return_rate - previous.return_rate - sqrt(
             (rates.return_rate - rates.return_rate_low) * (rates.return_rate - rates.return_rate_low)
             + (previous.return_rate_high - previous.return_rate) * (previous.return_rate_high - previous.return_rate)
@@ -97,7 +97,7 @@ latest as (
         window_days,
         max(acquisition_quarter) as acquisition_quarter
     from changes
-    where change is not null
+    where rate_difference is not null
     group by window_days
 
 ),
@@ -118,12 +118,12 @@ final as (
         changes.return_rate_low,
         changes.return_rate_high,
         changes.previous_return_rate,
-        {{ rounded('changes.change', 9) }} as rate_change,
+        {{ rounded('changes.rate_difference', 9) }} as rate_change,
         {{ rounded('changes.change_low', 9) }} as rate_change_low,
         {{ rounded('changes.change_high', 9) }} as rate_change_high,
         case
             when not changes.is_observed then 'not over yet'
-            when changes.change is null then 'nothing before'
+            when changes.rate_difference is null then 'nothing before'
             when changes.change_low > 0 then 'better'
             when changes.change_high < 0 then 'worse'
             else 'no clear change'

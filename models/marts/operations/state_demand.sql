@@ -79,7 +79,8 @@ supply as (
 -- All 27 units of Brazil; of other countries, whatever the files hold.
 all_states as (
 
-    select state from states where is_always_listed
+    select state from states
+    where is_always_listed
     union distinct
     select state from demand
     union distinct

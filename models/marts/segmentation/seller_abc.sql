@@ -20,7 +20,8 @@ all_sellers as (
 
     select seller_id from sellers
     union distinct
-    select seller_id from order_items where seller_id is not null
+    select seller_id from order_items
+    where seller_id is not null
 
 ),
 

@@ -142,6 +142,13 @@ hourly_orders as (
 
 ),
 
+-- Stamps that are days tell one hour, which is none.
+hours_told as (
+
+    select count(*) as hours from hourly_orders
+
+),
+
 weekdays as (
 
     select
@@ -185,8 +192,8 @@ pairs as (
         coalesce(hourly_orders.orders, 0) as units
     from hours
     left join hourly_orders on hours.hour_number = hourly_orders.hour_number
-    -- stamps that are days tell no hour
-    where (select count(*) from hourly_orders) > 1
+    cross join hours_told
+    where hours_told.hours > 1
     union all
     select
         10 as hypothesis_id,
