@@ -10,6 +10,7 @@ import json
 import runpy
 import sys
 import time
+from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,26 @@ from pipeline.base.sql import literal, name_of
 from pipeline.landing.load import show_landing
 
 
+class _Config:
+    """The configuration of a Python model: what it says of itself is done here, what others said of it is read."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.get = values.get
+
+    def __call__(self, **_: object) -> None:
+        return
+
+
 class _Project:
     """What a Python model asks of dbt."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: dict[str, str]) -> None:
-        self._connection, self._schemas = connection, schemas
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], config: Mapping[str, Any]
+    ) -> None:
+        self._connection, self._schemas, self.config = connection, schemas, _Config(config)
 
     def ref(self, name: str) -> duckdb.DuckDBPyRelation:
         return self._connection.table(f"{self._schemas[name]}.{name}")
-
-    def config(self, **_: object) -> None:
-        return
 
 
 def run(target: Path, build: Path, out: Path, *, is_profiled: bool = False) -> list[dict[str, Any]]:
@@ -73,7 +83,7 @@ def run(target: Path, build: Path, out: Path, *, is_profiled: bool = False) -> l
             connection.execute(f"CREATE SCHEMA {schema}")
         for (statement,) in scores:
             connection.execute(statement)
-        project = _Project(connection, {node["name"]: node["schema"] for node in nodes.values()})
+        schemas = {node["name"]: node["schema"] for node in nodes.values()}
         if is_profiled:
             profile = out.with_suffix(".json")
             connection.execute("PRAGMA enable_profiling = 'json'")
@@ -81,7 +91,7 @@ def run(target: Path, build: Path, out: Path, *, is_profiled: bool = False) -> l
         for key in TopologicalSorter(parents).static_order():
             node = nodes[key]
             started = time.monotonic()
-            _build(connection, project, node, target)
+            _build(connection, schemas, node, target)
             one = {"model": node["name"], "seconds": time.monotonic() - started}
             # the engine writes no profile of a view, nor of what Python does with its tables
             if is_profiled and profile.exists():
@@ -91,13 +101,16 @@ def run(target: Path, build: Path, out: Path, *, is_profiled: bool = False) -> l
     return measured
 
 
-def _build(connection: duckdb.DuckDBPyConnection, project: _Project, node: dict[str, Any], target: Path) -> None:
+def _build(
+    connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], node: dict[str, Any], target: Path
+) -> None:
     name = f"{node['schema']}.{name_of(node['name'])}"
     if node["resource_type"] == "seed":
         file = literal(paths.PROJECT / node["original_file_path"])
         connection.execute(f"CREATE TABLE {name} AS FROM read_csv({file}, header = true)")
     elif node["language"] == "python":
         model = runpy.run_path(str(paths.PROJECT / node["original_file_path"]))["model"]
+        project = _Project(connection, schemas, node["config"])
         model(project, connection).create(f"{node['schema']}.{node['name']}")
     elif node["config"]["materialized"] == "view":
         # dbt makes views under another name first

@@ -42,13 +42,15 @@ def write_day(raw: Path, day: int) -> int:
         for table in TABLES:
             spec = raw_tables()[table]
             key = "customer_id" if table == "customers" else "order_id"
-            columns = [f"{_later(column, kind, day)} AS {name_of(column)}" for column, kind in spec.columns.items()]
+            # a shop's files need not have every column that a shop may have
+            found = connection.execute(f"DESCRIBE FROM {read(table)}").fetchall()
+            columns = [f"{_later(name, spec.columns[name], day)} AS {name_of(name)}" for name, *_ in found]
             connection.execute(
                 f"""COPY (SELECT {", ".join(columns)} FROM {read(table)} SEMI JOIN chosen USING ({key}))
                 TO {literal(raw / f"{spec.stem}_day_{day:03}.csv")} (HEADER)"""
             )
-        found = connection.execute("SELECT count(*) FROM chosen").fetchone()
-    return int(found[0]) if found else 0
+        (orders_copied,) = connection.execute("SELECT count(*) FROM chosen").fetchall()[0]
+    return int(orders_copied)
 
 
 def _later(column: str, kind: str, day: int) -> str:
