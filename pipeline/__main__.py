@@ -116,6 +116,19 @@ def _map(options: argparse.Namespace) -> None:
         raise InputError("shop.yml does not fit the files yet; what to change is listed above.")
 
 
+def _alerts(_: argparse.Namespace) -> None:
+    from pipeline.alerts.telling import dry_run
+
+    lines, is_fit = dry_run()
+    print("\n".join(lines))
+    if not is_fit:
+        raise InputError("not every alert can be evaluated; what to change is said above.")
+
+
+def _notify(_: argparse.Namespace) -> None:
+    """Do nothing but what every step with alerts does at its end."""
+
+
 def _watch(_: argparse.Namespace) -> None:
     from pipeline.watch import watch
 
@@ -138,6 +151,8 @@ class Step:
         Whether its outcome is kept; a run that finds nothing to do leaves no record all the same.
     is_exclusive : bool
         Whether one lock is around all of it: what is published is what this run has built.
+    has_alerts : bool
+        Whether what the alerts have to say is sent when it is done.
     """
 
     help: str
@@ -145,6 +160,7 @@ class Step:
     options: Sequence[str] = ()
     is_recorded: bool = True
     is_exclusive: bool = False
+    has_alerts: bool = False
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -163,19 +179,23 @@ STEPS = {
     "load": Step("bring the landing files up to date with RAW_DIR", _load),
     "map": Step("a dry run of shop.yml, or a first one", _map, ("--check", "--suggest"), is_recorded=False),
     "build": Step("load, models, tests and scores, in the build file", _build, ("--vars", "--no-score")),
-    "score": Step("judge and fit again, score, refresh what depends on the scores, publish", _score, ("--vars",)),
-    "publish": Step("publish the build file", _publish),
+    "score": Step(
+        "judge and fit again, score, refresh what depends on the scores, publish", _score, ("--vars",), has_alerts=True
+    ),
+    "publish": Step("publish the build file", _publish, has_alerts=True),
     "warehouse": Step(
         "build and publish",
         _warehouse,
         ("--if-changed", "--if-absent", "--no-wait", "--vars", "--no-score"),
         is_exclusive=True,
+        has_alerts=True,
     ),
     "refresh": Step(
         "take what is new, rebuild what it changes, publish",
         _refresh,
         ("--no-wait", "--vars", "--no-score"),
         is_exclusive=True,
+        has_alerts=True,
     ),
     "backup": Step(
         "copy landing, published builds, campaigns and Superset's metadata; secrets apart",
@@ -184,6 +204,14 @@ STEPS = {
         is_recorded=False,
     ),
     "restore": Step("put a backup back into empty folders", _restore, ("--from",), is_recorded=False),
+    "alerts": Step("a dry run of alerts.yml: how each stands, and what would be told", _alerts, is_recorded=False),
+    "notify": Step(
+        "send what the alerts have to say, as every refresh does at its end",
+        _notify,
+        ("--no-wait",),
+        is_exclusive=True,
+        has_alerts=True,
+    ),
     "propose": Step("settings that the published data suggest", _propose, is_recorded=False),
     "watch": Step("refresh whenever the raw folder changes, at most once a minute", _watch, is_recorded=False),
     "status": Step("what is published, since when, and what went wrong last", _status, is_recorded=False),
@@ -223,12 +251,20 @@ def _run(step: Step, options: argparse.Namespace) -> None:
         options.vars = settings_of_shop(options.vars)
         project_vars(options.vars)  # a setting that cannot be meant stops the run before anything is read
     if not step.is_exclusive:
-        step.body(options)
+        _do(step, options)
         return
     from pipeline.base.locking import exclusive
 
     with exclusive(paths.warehouse_dir(), wait=not options.no_wait):
-        step.body(options)
+        _do(step, options)
+
+
+def _do(step: Step, options: argparse.Namespace) -> None:
+    step.body(options)
+    if step.has_alerts:
+        from pipeline.alerts.telling import tell
+
+        tell()
 
 
 if __name__ == "__main__":

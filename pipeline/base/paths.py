@@ -153,6 +153,12 @@ def models_dir() -> Path:
     return Path(os.environ.get("MODELS_DIR") or PROJECT / "data/models").expanduser().resolve()
 
 
+def alerts_file() -> Path:
+    """File that declares the alerts: ``ALERTS_FILE``, else the project's ``alerts.yml``."""
+    named = os.environ.get("ALERTS_FILE")
+    return Path(named).expanduser().resolve() if named else PROJECT / "alerts.yml"
+
+
 def metrics_file() -> Path:
     """File of the figures for Prometheus: ``METRICS_FILE``, else in the warehouse folder."""
     named = os.environ.get("METRICS_FILE")

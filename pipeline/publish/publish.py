@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.alerts.telling import judge_safely
 from pipeline.base import paths
 from pipeline.base.console import say, step
 from pipeline.base.errors import BuildError, PipelineError
@@ -70,6 +71,10 @@ def publish(variables: str | None = None, *, with_scores: bool = True) -> Path:
         manifest = _manifest()
         with failures_of_the_build_file():
             counts = _copy_tables(work / "warehouse.duckdb", manifest)
+        alerts = judge_safely(work / "warehouse.duckdb")
+        if alerts:
+            history.publish_alerts(work / "warehouse.duckdb", alerts)
+            counts["quality.alerts"] = len(alerts)
         _copy_for_stakeholders(work / "warehouse.duckdb", work / "stakeholders.duckdb", manifest, set(counts))
         card = paths.warehouse_dir() / "model_card.md"
         if card.exists():
@@ -92,6 +97,8 @@ def publish(variables: str | None = None, *, with_scores: bool = True) -> Path:
         work.rename(final)
         _sync(builds)
         _point_current_at(final)
+        if run is not None:
+            run.alerts = alerts
         _remove_old(builds, keep=build_id)
         size = (final / "warehouse.duckdb").stat().st_size / 1e6
         this.result = f"{len(counts)} tables, {size:,.0f} MB, build {build_id}"

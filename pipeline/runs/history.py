@@ -1,7 +1,8 @@
-"""The record of runs: what each did, what dbt said of every model and test, how the build compares with earlier ones.
+"""The record of runs: what each did, what dbt said of every model and test, how the build compares with earlier ones,
+and how the alerts stood.
 
 One JSON file per run in the warehouse folder, kept across builds and published as ``quality.runs``,
-``quality.test_results`` and ``quality.build_measures``.
+``quality.test_results``, ``quality.build_measures`` and ``quality.alerts``.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Run:
         What dbt said of each model, seed and test.
     measures : list of dict
         Figures of the build beside those of earlier builds.
+    alerts : list of dict, optional
+        How every alert stood, and what was last told of it; None where the run did not look.
     peak_memory_mb, warehouse_mb : float
         Most that one of its processes held, and what the warehouse folder took on the disk when it ended.
     """
@@ -67,6 +70,7 @@ class Run:
     warehouse_mb: float | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
     measures: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[dict[str, Any]] | None = None
     is_worth_keeping: bool = False
 
     def note_usage(self) -> None:
@@ -210,6 +214,17 @@ RUN_TABLES = {
         "usual_value": "double",
         "verdict": "varchar",
     },
+    "alerts": {
+        "alert": "varchar",
+        "title_en": "varchar",
+        "title_ru": "varchar",
+        "state": "varchar",
+        "value": "double",
+        "bound": "double",
+        "n": "bigint",
+        "since": "timestamp",
+        "message": "varchar",
+    },
 }
 
 
@@ -235,14 +250,33 @@ def publish_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[s
         "runs": [asdict(run) for run in finished],
         "test_results": [{"run_id": run.run_id, **result} for run in finished for result in run.results],
         "build_measures": [{"run_id": run.run_id, **measure} for run in finished for measure in run.measures],
+        "alerts": [],  # judged on the file when all else is in it
     }
     for table, columns in RUN_TABLES.items():
         definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         connection.execute(f"CREATE TABLE {schema}.{table} ({definition})").fetchall()
-        if rows[table]:
-            arrays = [pa.array([row[name] for row in rows[table]]) for name in columns]
-            insert_rows(connection, f"{schema}.{table}", pa.table(arrays, names=list(columns)))
+        _append(connection, schema, table, rows[table])
     return {table: len(content) for table, content in rows.items()}
+
+
+def publish_alerts(file: Path, states: Sequence[Mapping[str, Any]]) -> None:
+    """Write how the alerts stand into a file with the tables of runs: they were judged on that very file."""
+    with duckdb.connect(str(file)) as connection:
+        _append(connection, "quality", "alerts", states)
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return how the alerts stood when a run before this one last looked; empty where none has."""
+    now = getattr(current(), "run_id", None)
+    looked = (run.alerts for run in reversed(runs()) if run.alerts is not None and run.run_id != now)
+    return next(looked, [])
+
+
+def _append(connection: duckdb.DuckDBPyConnection, schema: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        columns = RUN_TABLES[table]
+        arrays = [pa.array([row[name] for row in rows]) for name in columns]
+        insert_rows(connection, f"{schema}.{table}", pa.table(arrays, names=list(columns)))
 
 
 def _note_killed_runs() -> None:

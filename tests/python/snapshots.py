@@ -10,7 +10,7 @@ from builds import published_file, tables
 
 # When something ran, on which file and line: true of the run, not of the shop.
 RUN_COLUMNS = {"built_at", "loaded_at", "scored_at", "line", "source_file"}
-RUN_TABLES = {"quality.runs", "quality.test_results", "quality.build_measures"}
+RUN_TABLES = {"quality.runs", "quality.test_results", "quality.build_measures", "quality.alerts"}
 
 
 def differing_tables(

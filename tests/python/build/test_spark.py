@@ -19,7 +19,7 @@ SMALL = 600
 ORDERS = int(os.environ.get("SPARK_ORDERS", SMALL))
 MEMORY = "1g" if ORDERS <= SMALL else "3g"
 # What tells of the run and the engine, not of the shop.
-OF_THE_RUN = {"runs", "test_results", "build_measures"}
+OF_THE_RUN = {"runs", "test_results", "build_measures", "alerts"}
 COLUMNS_OF_THE_RUN = {"built_at", "duckdb_version"}
 # Compiling queries to machine code costs more than it gains on a shop of this size.
 SMALL_SHOP = """
