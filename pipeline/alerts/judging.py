@@ -1,4 +1,4 @@
-"""Hold the figures of a published file against ``alerts.yml``. Whatever is wrong with an alert is a state of its own."""
+"""Hold the figures of a published file against ``alerts.yml``. What is wrong with an alert is a state of its own."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def judge(file: Path, known: Sequence[Mapping[str, Any]], now: datetime | None =
     Returns
     -------
     list of dict
-        One per alert, in the order of the file: the columns of ``quality.alerts``, and besides ``told_state``, the state
-        that was last told; ``text``, what there is to tell; ``waits_until_quiet_ends``; ``as_of_date``,
+        One per alert, in the order of the file: the columns of ``quality.alerts``, and besides ``told_state``,
+        the state that was last told; ``text``, what there is to tell; ``waits_until_quiet_ends``; ``as_of_date``,
         ``earlier_value`` and ``earlier_as_of_date``, what the next change is held against.
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC)

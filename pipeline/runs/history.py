@@ -1,5 +1,4 @@
-"""The record of runs: what each did, what dbt said of every model and test, how the build compares with earlier ones,
-and how the alerts stood.
+"""The record of runs: what each did, what dbt said, how the build compares with earlier ones, how the alerts stood.
 
 One JSON file per run in the warehouse folder, kept across builds and published as ``quality.runs``,
 ``quality.test_results``, ``quality.build_measures`` and ``quality.alerts``.

@@ -12,6 +12,12 @@ customers as (
 
 ),
 
+segment_changes as (
+
+    select * from {{ ref('customer_segment_changes') }}
+
+),
+
 clusters as (
 
     select * from {{ ref('customer_clusters') }}
@@ -62,6 +68,7 @@ final as (
         segments.rfm_cell,
         segments.rfm_weighted_score,
         segments.rfm_segment,
+        segment_changes.earlier_rfm_segment,
         segments.churn_risk_tier,
         segments.loyalty_group,
         segments.cumulative_share_before,
@@ -95,6 +102,7 @@ final as (
         scores.scored_at
     from segments
     inner join customers on segments.customer_id = customers.customer_id
+    inner join segment_changes on segments.customer_id = segment_changes.customer_id
     left join states on customers.state = states.state
     left join clusters on segments.customer_id = clusters.customer_id
     left join scores on segments.customer_id = scores.customer_id

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from builds import FAILED, build_warehouse, query, run
 from input_folder import InputFolder, small_shop
+from webhook import SECRET, Listener
 
 from pipeline.runs import events, history
-
-SECRET = "token-that-nobody-may-see"  # noqa: S105
-
-
-class Listener:
-    """A web server that keeps what is posted to it."""
-
-    def __init__(self) -> None:
-        heard: list[dict[str, object]] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.heard = heard
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/{SECRET}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 @pytest.fixture

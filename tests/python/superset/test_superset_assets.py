@@ -264,6 +264,7 @@ NOT_DRAWN = {
     "cohort_retention_30_days": "drawn as cohort_curves, one fixed set of cohorts a line",
     "cohort_retention_30_days_by_dimension": "returning_by_origin gives the same groups one window and an interval",
     "month_end_bounds": "the bands of past month ends, to recompute segment_history; today's are drawn",
+    "segment_changes": "the running month of segment_migration, whose moves are drawn; who moved is an audience",
     "monthly_sales": "daily_sales holds the same by state, and a filter reaches it",
 }
 
