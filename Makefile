@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long warehouse refresh watch status backup restore score map demo superset stop api model audiences bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh watch status backup restore score map demo superset stop api model audiences alerts bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -82,6 +82,9 @@ superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards o
 
 audiences: $(VENV)/.installed ## dry run of audiences.yml: who, how many, and what such a number can show
 	@$(PIPELINE) -m activation audiences
+
+alerts: $(VENV)/.installed ## dry run of alerts.yml: how each figure stands, and what would be told
+	@$(PIPELINE) -m pipeline alerts
 
 stop: ## stop the dashboards
 	@if [ -x $(SUPERSET) ]; then $(SUPERSET) superset/serve.py stop; else echo "  superset: not running"; fi

@@ -1,4 +1,4 @@
-"""The nightly refresh as an Airflow DAG: up to three tasks, one after the other.
+"""The nightly refresh as an Airflow DAG: two or three tasks, one after the other.
 
 One task for each model would gain nothing: DuckDB has one writer, and dbt runs the models of a refresh itself. The
 pipeline stays in its own environment; Airflow calls it as a timer does, and needs none of its packages.
@@ -11,9 +11,11 @@ RETENTION_PYTHON
     Python of the pipeline's environment, where it is not the project's ``.venv``.
 RAW_DIR, WAREHOUSE_DIR
     As everywhere, where they are not the defaults.
-RETENTION_EXTRACT, RETENTION_ALERTS
-    The shop's own commands: one that brings the raw files to RAW_DIR, one that tells people of a new build. A task for
-    which there is no command is left out.
+RETENTION_EXTRACT
+    The shop's own command that brings the raw files to RAW_DIR. Where there is none, the task is left out.
+ALERT_WEBHOOK_URL, ALERTS_FILE
+    Who is told, and of what, where that is not the project's ``alerts.yml``. The refresh tells them itself; the task
+    after it repeats what nobody heard then.
 """
 
 import os
@@ -31,7 +33,7 @@ BUSY = 5
 COMMANDS = {
     "extract": os.environ.get("RETENTION_EXTRACT"),
     "refresh": f"{shlex.quote(PYTHON)} -m pipeline refresh --no-wait",
-    "alerts": os.environ.get("RETENTION_ALERTS"),
+    "alerts": f"{shlex.quote(PYTHON)} -m pipeline notify --no-wait",
 }
 
 with DAG(

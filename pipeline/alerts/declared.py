@@ -106,13 +106,12 @@ def read_alerts(file: Path | None = None) -> list[Alert]:
 
 
 def _alert(entry: Any, settings: dict[str, Any], file: str, number: int) -> Alert:
-    where = f"{file}, alert {number}"
+    where = f"{file}, alert {_name_or_number(entry, number)}"
     optional = ("min_n", "unit", "language", "quiet_hours")
     said = _mapping(entry, where, ("name", "title", "sql", *COMPARISONS, *optional))
     name = _text(said, "name", where)
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise InputError(f"{where}: name must be small letters, digits and underscores, not {name!r}.")
-    where = f"{file}, alert {name}"
     title = _mapping(said.get("title"), f"{where}, title", LANGUAGES)
     kinds = [kind for kind in COMPARISONS if kind in said]
     if len(kinds) != 1:
@@ -130,6 +129,11 @@ def _alert(entry: Any, settings: dict[str, Any], file: str, number: int) -> Aler
         language=_one_of(said.get("language", settings.get("language", LANGUAGES[0])), LANGUAGES, f"{where}: language"),
         quiet_hours=_quiet_hours(said.get("quiet_hours", settings.get("quiet_hours")), f"{where}, quiet_hours"),
     )
+
+
+def _name_or_number(entry: Any, number: int) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) and name.strip() else str(number)
 
 
 def _limits(kind: str, content: Any, where: str) -> tuple[dict[str, float], bool]:

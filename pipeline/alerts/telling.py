@@ -62,8 +62,7 @@ def _tell(now: datetime | None) -> None:
             state["told_state"], state["text"], told = state["state"], None, told + 1
             run.is_worth_keeping = True
             run.write()
-    if [(one["alert"], one["state"]) for one in run.alerts] != [(one["alert"], one["state"]) for one in known]:
-        run.is_worth_keeping = True
+    run.is_worth_keeping |= _standing(run.alerts) != _standing(known)
     firing = [str(state["alert"]) for state in run.alerts if state["state"] == "firing"]
     waiting = sum(state["text"] is not None for state in run.alerts)
     broken = [str(state["message"]) for state in run.alerts if state["state"] == BROKEN]
@@ -71,6 +70,11 @@ def _tell(now: datetime | None) -> None:
         say(f"  alerts: {', '.join(firing) or 'none'} firing; {told} told, {waiting} waiting")
     for why in broken:
         say(f"  {why}")
+
+
+def _standing(states: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return what the next evaluation goes on from."""
+    return [[state[name] for name in ("alert", "state", "value", "bound", "as_of_date")] for state in states]
 
 
 def dry_run() -> tuple[list[str], bool]:

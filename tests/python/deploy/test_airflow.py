@@ -61,7 +61,6 @@ def test_airflow_runs_what_there_is_to_run(demo_raw: Path, published_warehouse: 
         "RETENTION_WAREHOUSE": str(ROOT),
         "RETENTION_PYTHON": sys.executable,
         "RETENTION_EXTRACT": f"echo extract >> {shlex.quote(str(notes))}",
-        "RETENTION_ALERTS": f"echo alerts >> {shlex.quote(str(notes))}",
         "RAW_DIR": str(demo_raw),
         "WAREHOUSE_DIR": str(published_warehouse),
         "DBT_TARGET_PATH": str(published_warehouse / "dbt-target"),
@@ -77,7 +76,7 @@ def test_airflow_runs_what_there_is_to_run(demo_raw: Path, published_warehouse: 
         assert states(environment, "2026-03-01") == {"extract": "success", "refresh": "skipped", "alerts": "skipped"}
     assert notes.read_text().split() == ["extract"]
     assert set(states(environment, "2026-03-02").values()) == {"success"}
-    assert notes.read_text().split() == ["extract", "extract", "alerts"]
+    assert notes.read_text().split() == ["extract", "extract"]
     # bad input is a failure, and what comes after it does not run
     environment["RAW_DIR"] = str(tmp_path / "nowhere")
     ended = states(environment, "2026-03-03")
