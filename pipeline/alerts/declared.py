@@ -77,17 +77,22 @@ class Alert:
 
 
 def read_alerts(file: Path | None = None) -> list[Alert]:
-    """Read the file of alerts; none where there is no file.
+    """Read the file of alerts; none where the project has no file.
 
     Raises
     ------
     InputError
-        It is no YAML, or an entry cannot be meant; the message names file, alert and key.
+        It is named and not there, is no YAML, or an entry cannot be meant; the message names file, alert and key.
     """
     file = file or paths.alerts_file()
+    is_named = file != paths.PROJECT / paths.ALERTS
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if is_named:
+            raise InputError(
+                f"There is no {file.name} where ALERTS_FILE says. Correct the variable, or unset it."
+            ) from None
         return []
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise InputError(f"{file.name} is no YAML: {' '.join(str(error).split())}") from error

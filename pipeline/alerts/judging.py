@@ -182,7 +182,9 @@ def _ask(connection: duckdb.DuckDBPyConnection, alert: Alert, where: str) -> Fig
         raise InputError(f"{where}: sql took longer than {LONGEST_SECONDS} seconds. Read a smaller mart.") from error
     except duckdb.Error as error:
         words = str(error).strip().splitlines()[0] if isinstance(error, _SHOWABLE) else type(error).__name__
-        raise InputError(f"{where}: sql cannot be run: {words} Correct it; docs/questions.md lists tables.") from error
+        raise InputError(
+            f"{where}: sql cannot be run: {words.rstrip('.!')}. Correct it; docs/questions.md lists tables."
+        ) from error
     finally:
         too_long.cancel()
     strange = sorted(set(names) - {"value", "n", "before"})

@@ -12,6 +12,7 @@ from pipeline.base.errors import PipelineError
 PROJECT = Path(__file__).resolve().parents[2]
 RAW_DEFAULT = Path("data/raw")
 DEMO_DEFAULT = Path("data/demo")
+ALERTS = Path("alerts.yml")
 # DuckDB reads a question mark in a path as the beginning of options, and a backslash as a slash, however it is written.
 NEVER_OPENED = "?\\"
 
@@ -156,7 +157,7 @@ def models_dir() -> Path:
 def alerts_file() -> Path:
     """File that declares the alerts: ``ALERTS_FILE``, else the project's ``alerts.yml``."""
     named = os.environ.get("ALERTS_FILE")
-    return Path(named).expanduser().resolve() if named else PROJECT / "alerts.yml"
+    return Path(named).expanduser().resolve() if named else PROJECT / ALERTS
 
 
 def metrics_file() -> Path:

@@ -16,7 +16,7 @@ calendar as (
 
 ),
 
--- Where the day looked from is the first of a month, the month end before it is that very day's standing: nothing has changed since.
+-- On the first of a month the month end before it is today's standing: what has changed is seen from the one before.
 earlier_month_end as (
 
     select max(segment_history.month_end) as month_end

@@ -15,8 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from builds import BAD_INPUT, ROOT, build_warehouse, published_file, query, run
-from input_folder import InputFolder, small_shop
+from builds import BAD_INPUT, ROOT, published_file, query, run
 from webhook import SECRET, Listener
 
 from pipeline.alerts import judging
@@ -272,7 +271,10 @@ def test_a_damaged_file_is_told_and_forgets_nothing(watched: Watched) -> None:
     assert watched.tell() == ["alerts.yml can be read again."]
     assert watched.tell() == [] and watched.states() == {"refused": "firing"}
     watched.file.unlink()
-    assert watched.tell() == [] and watched.states() == {}
+    assert watched.tell() == ["There is no alerts.yml where ALERTS_FILE says. Correct the variable, or unset it."]
+    watched.declare()
+    assert watched.tell() == ["alerts.yml can be read again."] and watched.tell() == []
+    assert watched.states() == {}
 
 
 def test_the_alerts_that_come_along_can_be_evaluated(
@@ -289,59 +291,65 @@ def test_the_alerts_that_come_along_can_be_evaluated(
 def killed_when_published(listener: Listener, command: list[str]) -> Iterator[None]:
     """Start a run and kill it the moment it says that it has published: between the swap and its alerts."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    listener.when_heard = lambda event: event["event"] == "published" and os.kill(process.pid, signal.SIGKILL)
+
+    def kill(event: dict[str, object]) -> None:
+        if event["event"] == "published":
+            os.kill(process.pid, signal.SIGKILL)
+
+    listener.when_heard = kill
     assert process.wait(timeout=300) == -signal.SIGKILL
     listener.when_heard = lambda event: None
     yield
 
 
 def test_a_run_publishes_states_and_one_that_is_killed_is_made_up_for(
-    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    small_raw: dict[str, Path],
+    small_warehouses: dict[str, Path],
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shop = InputFolder(small_shop().write(tmp_path / "raw"), tmp_path / "warehouse" / "landing")
-    file = tmp_path / "alerts.yml"
-    orders = {"name": "many_orders", "title": TITLE, "sql": "select count(*) as value from marts.fct_orders"}
-    monkeypatch.setenv("ALERTS_FILE", str(file))
-    monkeypatch.setenv("ALERT_WEBHOOK_URL", listener.address)
+    raw, warehouse, file = small_raw["corner"], tmp_path / "warehouse", tmp_path / "alerts.yml"
+    shutil.copytree(small_warehouses["corner"], warehouse, symlinks=True)
+    for name, value in {
+        "RAW_DIR": raw,
+        "WAREHOUSE_DIR": warehouse,
+        "DBT_TARGET_PATH": warehouse / "dbt-target",
+        "ALERTS_FILE": file,
+        "ALERT_WEBHOOK_URL": listener.address,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    twelve = {"name": "twelve", "title": TITLE, "sql": "select 12 as value"}
     broken = {"name": "broken", "title": TITLE, "sql": "select nothing_there as value", "value": {"above": 1}}
-    file.write_text(yaml.safe_dump({"alerts": [{**orders, "value": {"below": 12}}, broken]}, allow_unicode=True))
-    warehouse = build_warehouse(shop.raw, tmp_path / "warehouse", score=False)
+    file.write_text(yaml.safe_dump({"alerts": [{**twelve, "value": {"below": 12}}, broken]}, allow_unicode=True))
+    assert run(raw, warehouse, "publish").returncode == 0
     assert [event["event"] for event in listener.heard] == ["published", "alert"]
     found = query(warehouse, "select alert, state, value, bound, title_ru from quality.alerts")
     assert found.fillna(-1).to_numpy().tolist() == [
-        ["many_orders", "ok", 12.0, 12.0, TITLE["ru"]],
+        ["twelve", "ok", 12.0, 12.0, TITLE["ru"]],
         ["broken", "cannot_be_evaluated", -1.0, -1.0, TITLE["ru"]],
     ]
     with duckdb.connect(str((warehouse / "current" / "stakeholders.duckdb").resolve()), read_only=True) as shown:
         assert shown.execute("select count(*) from quality.alerts").fetchall() == [(2,)]
 
-    # without the scores nothing else is to be done: the build file is published as it is
-    file.write_text(yaml.safe_dump({"alerts": [{**orders, "value": {"above": 11}}]}, allow_unicode=True))
-    for name, value in {
-        "RAW_DIR": shop.raw,
-        "WAREHOUSE_DIR": warehouse,
-        "DBT_TARGET_PATH": warehouse / "dbt-target",
-    }.items():
-        monkeypatch.setenv(name, str(value))
+    file.write_text(yaml.safe_dump({"alerts": [{**twelve, "value": {"above": 11}}]}, allow_unicode=True))
     before, heard = (warehouse / "current").resolve(), len(listener.heard)
     with killed_when_published(listener, [sys.executable, "-m", "pipeline", "publish"]):
         assert (warehouse / "current").resolve() != before
         assert [event["event"] for event in listener.heard[heard:]] == ["published"]
     heard = len(listener.heard)
-    assert run(shop.raw, warehouse, "alerts").returncode == 0
+    assert run(raw, warehouse, "alerts").returncode == 0
     assert len(listener.heard) == heard, "a dry run tells nobody"
-    ended = run(shop.raw, warehouse, "notify", "--no-wait")
-    assert ended.returncode == 0 and "many_orders firing; 1 told" in ended.stderr
+    ended = run(raw, warehouse, "notify", "--no-wait")
+    assert ended.returncode == 0 and "twelve firing; 1 told" in ended.stderr
     told = [str(event["message"]) for event in listener.heard[heard:] if event["event"] == "alert"]
     assert told == ["Refused rows: 12, above the limit of 11."]
-    assert run(shop.raw, warehouse, "notify").returncode == 0
+    assert run(raw, warehouse, "notify").returncode == 0
     assert len([event for event in listener.heard[heard:] if event["event"] == "alert"]) == 1
 
-    file.write_text("alerts: [{name: many_orders, colour: red}]")
-    refused = run(shop.raw, warehouse, "alerts")
-    assert (
-        refused.returncode == BAD_INPUT and "alerts.yml, alert many_orders: colour means nothing here" in refused.stdout
-    )
-    assert run(shop.raw, warehouse, "publish").returncode == 0
-    assert list(query(warehouse, "select alert from quality.alerts")["alert"]) == ["alerts.yml", "many_orders"]
+    file.write_text("alerts: [{name: twelve, colour: red}]")
+    refused = run(raw, warehouse, "alerts")
+    assert refused.returncode == BAD_INPUT and "alerts.yml, alert twelve: colour means nothing here" in refused.stdout
+    assert run(raw, warehouse, "publish").returncode == 0
+    assert list(query(warehouse, "select alert from quality.alerts")["alert"]) == ["alerts.yml", "twelve"]
     assert not any(SECRET.encode() in one.read_bytes() for one in (warehouse / "history").iterdir())
