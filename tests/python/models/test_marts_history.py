@@ -88,6 +88,28 @@ def test_migration_counts_every_customer_of_the_history_once_a_month(case: Case,
     assert_same_rows(published, expected, ["month_end", "from_segment", "to_segment"])
 
 
+def test_changes_hold_today_against_the_last_month_end_that_is_not_today(case: Case) -> None:
+    history, today = mart(case.warehouse, "marts.segment_history"), mart(case.warehouse, "marts.customer_rfm")
+    history["month_end"] = pd.to_datetime(history["month_end"])
+    past = history[history["month_end"] < case.expected.calendar.as_of - pd.Timedelta(days=1)]
+    since = past["month_end"].max()
+    earlier = past[past["month_end"] == since].set_index("customer_id")["rfm_segment"]
+    expected = today[["customer_id", "rfm_segment", "monetary"]].assign(
+        since_month_end=since,
+        earlier_rfm_segment=today["customer_id"].map(earlier).fillna("not_yet_a_customer"),
+    )
+    people = mart(case.warehouse, "marts.customer_segment_changes")
+    people["since_month_end"] = pd.to_datetime(people["since_month_end"])
+    assert_same_rows(people, expected, ["customer_id"])
+    shown = mart(case.warehouse, "marts.customer_360")[["customer_id", "earlier_rfm_segment"]]
+    assert_same_rows(shown, expected[["customer_id", "earlier_rfm_segment"]], ["customer_id"])
+    moves = mart(case.warehouse, "marts.segment_changes")
+    assert moves["customers"].sum() == len(today) and moves["revenue"].sum() == today["monetary"].sum()
+    counted = expected.groupby(["earlier_rfm_segment", "rfm_segment"]).size()
+    assert moves.set_index(["from_segment", "to_segment"])["customers"].to_dict() == counted.to_dict()
+    assert (moves["has_changed"] == (moves["from_segment"] != moves["to_segment"])).all()
+
+
 def test_the_timeline_counts_every_order_once_per_segmentation(case: Case) -> None:
     segments = mart(case.warehouse, "marts.customer_segments")
     history = mart(case.warehouse, "marts.segment_history")
