@@ -74,7 +74,7 @@ class Api:
             endpoint["paginator"] = table.paginator
         try:
             (resource,) = rest_api_resources(
-                {"client": self._client, "resources": [{"name": table.name, "endpoint": endpoint}]}  # type: ignore[typeddict-item]
+                {"client": self._client, "resources": [{"name": table.name, "endpoint": endpoint}]}
             )
         except (DictValidationException, ValueError, TypeError) as error:
             raise InputError(f"{table.place}: dlt does not understand it ({str(error).splitlines()[0]}).") from error
@@ -133,11 +133,11 @@ def next_since(table: Table, file: Path) -> str | None:
             raise InputError(f"{table.place}.overlap: {table.cursor} holds numbers, so it must be a whole number.")
         return str(max(0, max(map(int, values)) - table.overlap))
     try:
-        latest, text = max((datetime.fromisoformat(value), value) for value in values)
+        latest, text = max((datetime.fromisoformat(str(value)), str(value)) for value in values)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"{table.place}.cursor: {table.cursor} holds neither whole numbers nor times of ISO 8601, all with an offset "
-            f"or all without, such as 2025-01-31T10:00:00Z ({error}). Leave `cursor` out to take the table whole."
+            f"{table.place}.cursor: {table.cursor} holds neither whole numbers nor times of ISO 8601, all with an "
+            f"offset or all without, such as 2025-01-31T10:00:00Z ({error}). Without `cursor` it is taken whole."
         ) from error
     if not table.overlap:
         return text

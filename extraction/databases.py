@@ -54,7 +54,9 @@ class Database:
         from dlt.sources.sql_database import sql_table
 
         if table.query:
-            raise InputError(f"{table.place}.query: a query is for PostgreSQL. Here, make it a view and name it in `from`.")
+            raise InputError(
+                f"{table.place}.query: queries are for PostgreSQL. Here, make it a view and name that in `from`."
+            )
         schema, _, name = table.origin.rpartition(".")
         present = [column["name"] for column in sqlalchemy.inspect(self._engine).get_columns(name, schema or None)]
         for column in (*table.columns, *table.key, table.cursor):
@@ -81,8 +83,8 @@ class Database:
         )
         kept = list(table.columns) or present
         is_first = True
-        for batch in resource:
-            batch = _without_empty_kinds(batch.select(kept))
+        for given in resource:
+            batch = _without_empty_kinds(given.select(kept))
             if is_first:
                 yield batch.schema.empty_table()
                 is_first = False

@@ -391,7 +391,9 @@ class _Reader:
         value = given.get("paginator")
         if value is None or isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("type"), str)):
             return value
-        self._refuse(f"{place}.paginator", f"is {value!r}; it must be a name, or a mapping with `type`, in dlt's words")
+        return self._refuse(
+            f"{place}.paginator", f"is {value!r}; it must be a name, or a mapping with `type`, in dlt's words"
+        )
 
     def _refuse_open_among(self, place: str, given: dict[str, Any]) -> None:
         for name, value in given.items():
@@ -427,7 +429,7 @@ class _Reader:
             return (value,)
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
-        self._refuse(place, f"is {value!r}; it must be a text or a list of texts")
+        return self._refuse(place, f"is {value!r}; it must be a text or a list of texts")
 
     def _refuse(self, place: str, fault: str) -> NoReturn:
         raise InputError(f"{self._file}: {place} {fault}.")

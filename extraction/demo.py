@@ -48,12 +48,13 @@ def fill(folder: Path, url: str, schema: str = SCHEMA) -> None:
             closing(connection.cursor()) as cursor,
         ):
             cursor.execute(
-                "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace "
-                f"WHERE nspname = {literal(schema)}"
+                f"SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = {literal(schema)}"
             )
             found = cursor.fetchall()
             if found and found[0][0] != OURS:
-                raise InputError(f"The database has a schema {schema} that is no demo shop of ours. Name another database.")
+                raise InputError(
+                    f"The database has a schema {schema} that is no demo shop of ours. Name another database."
+                )
             cursor.execute(f"DROP SCHEMA IF EXISTS {name_of(schema)} CASCADE")
             cursor.execute(f"CREATE SCHEMA {name_of(schema)}")
             cursor.execute(f"COMMENT ON SCHEMA {name_of(schema)} IS {literal(OURS)}")

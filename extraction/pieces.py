@@ -92,7 +92,7 @@ def is_kept(folder: Path, table: Table) -> bool:
             f"{file} was not written by an extraction, so it is not replaced. Move it elsewhere, or give {table.place} "
             "another name."
         )
-    return footer[MADE_FROM].decode() == table.digest()
+    return bool(footer[MADE_FROM].decode() == table.digest())
 
 
 def highest(file: Path, column: str) -> Any:
@@ -227,7 +227,7 @@ def merge(table: Table, file: Path | None, new: Path, part: Path) -> int | None:
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Table]:
-    reader = connection.execute(query).fetch_record_batch(100_000)
+    reader = connection.sql(query).to_arrow_reader(100_000)
     yield reader.schema.empty_table()
     for batch in reader:
         yield pa.Table.from_batches([batch])

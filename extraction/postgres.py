@@ -79,14 +79,13 @@ class Database:
             schema = pa.schema([pa.field(field.name, _kind(field)) for field in given])
             yield schema.empty_table()
             for batch in cursor.fetch_record_batch():
-                arrays = [
-                    _converted(table, array, field) for array, field in zip(batch.columns, schema, strict=True)
-                ]
+                arrays = [_converted(table, array, field) for array, field in zip(batch.columns, schema, strict=True)]
                 yield pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _type_of(field: pa.Field) -> str:
-    return (field.metadata or {}).get(TYPE, b"").decode()
+    metadata: dict[bytes, bytes] = field.metadata or {}
+    return metadata.get(TYPE, b"").decode()
 
 
 def _selected(field: pa.Field) -> str:

@@ -57,8 +57,8 @@ def extract(*, whole: bool = False) -> None:
     file = sources_file()
     if file is None:
         say(
-            f"  extract: nothing to do, as there is no {SOURCES_FILE} in {target_dir()} (RAW_DIR) and SOURCES_FILE names "
-            "none; docs/your-shop.md says what stands in it"
+            f"  extract: nothing to do, as there is no {SOURCES_FILE} in {target_dir()} (RAW_DIR) and SOURCES_FILE "
+            "names none; docs/your-shop.md says what stands in it"
         )
         return
     sources = read_sources(file)
@@ -94,9 +94,7 @@ def _extract_source(source: Source, folder: Path, *, whole: bool) -> None:
         pieces.sync_folder(folder)
 
 
-def _extract_table(
-    reader: Reader, table: Table, folder: Path, *, is_continued: bool, is_api: bool
-) -> pieces.Written:
+def _extract_table(reader: Reader, table: Table, folder: Path, *, is_continued: bool, is_api: bool) -> pieces.Written:
     file, part, new = (
         pieces.file_of(folder, table),
         pieces.part_of(folder, table),
