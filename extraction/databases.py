@@ -78,6 +78,7 @@ class Database:
             chunk_size=ROWS_AT_ONCE,
             reflection_level="full_with_precision",
             included_columns=list(table.columns) or None,
+            table_adapter_callback=_keep_doubles,
             type_adapter_callback=_adapted,
             query_adapter_callback=narrowed,
         )
@@ -91,6 +92,15 @@ class Database:
             yield batch
         if is_first:
             yield pa.schema([(column, pa.string()) for column in kept]).empty_table()
+
+
+def _keep_doubles(reflected: Any) -> None:
+    """Take MySQL's doubles as doubles: SQLAlchemy would make decimals of them, and dlt cut those at nine digits."""
+    import sqlalchemy
+
+    for column in reflected.columns:
+        if isinstance(column.type, sqlalchemy.Float):
+            column.type = sqlalchemy.Double(asdecimal=False)
 
 
 def _adapted(kind: Any) -> Any:
