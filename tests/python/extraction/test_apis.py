@@ -66,7 +66,7 @@ class Answers(BaseHTTPRequestHandler):
         if self.server.refusals and page == 2:
             self.server.refusals.append(time.monotonic())
         if address.path != "/v1/orders":
-            self._answer(200, {"result": []} if address.path == "/v1/none" else {"broken": "1"})
+            self._answer(200, {"result": []})
             return
         since = asked.get("updated_since", "")
         found = [order for order in self.server.orders if order["updated_at"] >= since]

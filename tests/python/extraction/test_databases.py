@@ -25,6 +25,7 @@ from builds import ROOT, build_warehouse, published_file, run
 from extracting import assert_same_landing, environment, extract, extract_python, rows, run_sql
 from services import postgresql
 
+from benchmarks.extract import measure_extraction
 from demo.shapes import DATABASE_VARIABLE, TABLES_FOLDER, generate_for_database
 from demo.shop import SHOP_FILE
 from demo.tables import TABLES
@@ -416,6 +417,14 @@ def test_an_sqlite_file_keeps_its_types_and_its_changes(tmp_path: Path) -> None:
     assert refused.returncode == 3 and "queries are for PostgreSQL" in refused.stderr
     missing = extract(raw, sources % "sales: {columns: [id, prise]}")
     assert missing.returncode == 3 and "prise is no column of it. There are: id, price" in missing.stderr
+
+
+def test_the_benchmark_counts_what_it_extracts(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATABASE_VARIABLE, database.owner)
+    report = measure_extraction(200, 1, tmp_path)
+    assert report.splitlines()[-1].startswith("| 200 | ") and "| orders | rows | seconds |" in report
 
 
 def test_the_block_of_the_guide_works(tmp_path: Path) -> None:
