@@ -18,8 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from extraction.declared import Table
+from pipeline.base import paths
 from pipeline.base.console import say
 from pipeline.base.errors import InputError, PipelineError
+from pipeline.base.resources import restrain
 from pipeline.base.sql import name_of, parquet, scalar
 
 # In the footer of a file that this room has written: the digest of what its table is declared to be.
@@ -164,7 +166,7 @@ def check_keys(table: Table, part: Path, *, may_repeat: bool) -> None:
         raise InputError(f"{table.place}: {', '.join(lacking)} is no column of what the source gives.")
     keys = ", ".join(map(name_of, table.key))
     empty = " OR ".join(f"{name_of(name)} IS NULL" for name in table.key)
-    with duckdb.connect() as connection:
+    with _connected() as connection:
         if nameless := scalar(connection, f"SELECT count(*) FROM {parquet(part)} WHERE {empty}"):
             raise InputError(f"{table.place}.key: {nameless:,} rows have an empty {' or '.join(table.key)}.")
         repeated = f"SELECT {keys} FROM {parquet(part)} GROUP BY ALL HAVING count(*) > 1"
@@ -213,17 +215,23 @@ def merge(table: Table, file: Path | None, new: Path, part: Path) -> int | None:
         f"SELECT * EXCLUDE (file_row_number) FROM {parquet(new, file_row_number=True)} "
         f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY file_row_number DESC) = 1"
     )
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with _connected() as connection:
         if file is None:
             return write(table, part, _batches(connection, latest))
-        kept = f"FROM {parquet(file)}"
+        again = f"SELECT kept.* FROM {parquet(file)} AS kept SEMI JOIN {parquet(new)} AS new USING ({keys})"
         # an API leaves out what is empty: the columns are those of the file
         padded = f"SELECT * FROM (FROM {parquet(file)} LIMIT 0) UNION ALL BY NAME ({latest})"
-        if not scalar(connection, f"SELECT count(*) FROM ({padded} EXCEPT ALL {kept})"):
+        if not scalar(connection, f"SELECT count(*) FROM ({padded} EXCEPT ALL ({again}))"):
             return None
         settled = f"SELECT kept.* FROM {parquet(file)} AS kept ANTI JOIN {parquet(new)} AS new USING ({keys})"
         return write(table, part, _batches(connection, f"{settled} UNION ALL BY NAME ({latest})"))
+
+
+def _connected() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    restrain(connection, paths.extraction_dir() / "spill")
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Table]:

@@ -264,6 +264,37 @@ def test_what_changed_since_replaces_what_was_there(database: Database, tmp_path
     assert pq.read_schema(file).names == ["id", "changed_at"] and len(rows(file)) == 13
 
 
+def test_all_tables_are_as_of_one_moment(database: Database, tmp_path: Path) -> None:
+    run_sql(database.owner, "create table moment as select 1 as id")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    slow = "slow: {query: select 1 as id from pg_sleep(3)}"
+    (raw / "sources.yml").write_text(database.sources(f"{{{slow}, moment: {{}}}}"))
+    process = subprocess.Popen(
+        [extract_python(), "-m", "extraction"], cwd=ROOT, env=environment(raw, SHOP_WORD=database.password)
+    )
+    # a row that comes while the first table is read
+    run_sql(
+        database.owner,
+        """
+        do $$ begin
+            for attempt in 1..2000 loop
+                exit when exists (select from pg_stat_activity
+                    where state = 'active' and query like '%pg_sleep(3)%' and pid <> pg_backend_pid());
+                perform pg_sleep(0.01);
+                perform pg_stat_clear_snapshot();
+            end loop;
+        end $$;
+        insert into moment values (2);
+        """,
+    )
+    assert process.poll() is None, "it was not at work any more"
+    assert process.wait(60) == 0
+    assert rows(raw / "moment.parquet") == [(1,)]
+    assert database.extract(raw, "{moment: {}}").returncode == 0
+    assert rows(raw / "moment.parquet") == [(1,), (2,)]
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
