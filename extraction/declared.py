@@ -10,7 +10,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import yaml
 
@@ -177,13 +177,7 @@ class Secrets:
         except ValueError:
             pass
         for part in parts:
-            self._values |= {part, quote(part, safe=""), quote(part), _unquoted(part)}
-
-
-def _unquoted(text: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(text)
+            self._values |= {part, quote(part, safe=""), quote(part), unquote(part)}
 
 
 def target_dir() -> Path:
