@@ -12,8 +12,8 @@ RETENTION_PYTHON
 RAW_DIR, WAREHOUSE_DIR
     As everywhere, where they are not the defaults.
 RETENTION_EXTRACT
-    The shop's own command that brings the raw files to RAW_DIR, such as ``make -C ... extract``. Where there is none, the
-    task is left out.
+    The shop's own command that brings the raw files to RAW_DIR, such as ``make -C ... extract``. Where there is none,
+    the task is left out.
 ALERT_WEBHOOK_URL, ALERTS_FILE
     Who is told, and of what, where that is not the project's ``alerts.yml``. The refresh tells them itself; the task
     after it repeats what nobody heard then.
