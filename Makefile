@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long warehouse refresh watch status backup restore score map demo superset stop api model audiences bench bench-dashboards docs lint requirements clean
+.PHONY: help up test test-long warehouse refresh watch status backup restore score extract map demo superset stop api model audiences bench bench-dashboards docs lint requirements clean
 MAKEFLAGS += --no-print-directory
 
 export RAW_DIR WAREHOUSE_DIR SUPERSET_PORT
@@ -43,7 +43,7 @@ up: $(VENV)/.installed .venv-superset/.installed ## set up, demo shop if there i
 test: .venv/.installed .venv-superset/.installed .venv-bench/.installed lint ## everything that proves it works: lint, data, unit, Python, Superset and browser tests
 	@.venv/bin/python -m pytest $(PYTEST) -m "not long"
 
-test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed .venv-airflow/.installed ## what takes longer than a person waits: Spark, readers over refreshes, the benchmark, the company set-up, containers, Airflow, an upgrade
+test-long: .venv/.installed .venv-superset/.installed .venv-bench/.installed .venv-airflow/.installed .venv-extract/.installed ## what takes longer than a person waits: Spark, readers over refreshes, the benchmark, the company set-up, databases and APIs, containers, Airflow, an upgrade
 	@.venv/bin/python -m pytest $(PYTEST) -m long
 
 warehouse: $(VENV)/.installed ## set up, build, score, publish; no Superset
@@ -69,11 +69,15 @@ score: $(VENV)/.installed ## judge and fit the churn model again, score, refresh
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
 	@$(PIPELINE) -m pipeline score
 
+extract: .venv-extract/.installed ## take what databases and APIs hold into the raw folder, as its sources.yml says (EXTRACT=--whole: from the beginning)
+	@.venv-extract/bin/python -m extraction $(EXTRACT)
+
 map: $(VENV)/.installed ## a dry run of shop.yml: how every column is read, and what is refused (FILE=export.csv: a first shop.yml for it)
 	@$(PIPELINE) -m pipeline map $(if $(FILE),--suggest "$(FILE)",--check)
 
-demo: $(VENV)/.installed ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal; SHAPE=transactions, shopify, woocommerce or magento)
+demo: $(VENV)/.installed $(if $(filter postgres,$(SHAPE)),.venv-extract/.installed) ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal; SHAPE=transactions, shopify, woocommerce, magento or postgres)
 	@$(PIPELINE) -m demo --orders $(ORDERS) --shop $(SHOP) $(if $(SHAPE),--shape $(SHAPE))
+	@$(if $(filter postgres,$(SHAPE)),.venv-extract/bin/python -m extraction.demo data/demo-postgres/.tables)
 
 superset: $(VENV)/.installed .venv-superset/.installed ## start the dashboards on the last published warehouse
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
@@ -112,18 +116,18 @@ lint: .venv/.installed ## who may read whom (rooms and models), ruff, mypy and s
 	@.venv/bin/python -m pytest -q -p no:cacheprovider tests/python/house
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api activation tests/python
+	@.venv/bin/mypy pipeline scoring hypotheses demo benchmarks api activation extraction tests/python
 	@.venv/bin/mypy superset/*.py
 	@.venv/bin/sqlfluff lint --disable-progress-bar --processes 2 models tests macros
 
 requirements: .venv-uv/.installed ## compile requirements/*.in into hashed *.txt
-	@cd requirements && for name in uv pipeline checks superset spark bench airflow; do \
+	@cd requirements && for name in uv pipeline checks superset spark bench airflow extract; do \
 		../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
 
 clean: stop ## remove environments, builds and caches; your raw files and the demo shop stay
 	@chmod -R u+w data/warehouse 2>/dev/null || true
-	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-uv target logs data/warehouse data/warehouse-superset data/superset
+	@rm -rf .venv .venv-superset .venv-spark .venv-bench .venv-airflow .venv-extract .venv-uv target logs data/warehouse data/warehouse-superset data/superset
 
 .venv-uv/.installed: requirements/uv.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH. Name one with PYTHON=..." >&2; exit 1; }
@@ -144,6 +148,9 @@ clean: stop ## remove environments, builds and caches; your raw files and the de
 
 .venv-airflow/.installed: requirements/airflow.txt | .venv-uv/.installed
 	@$(call install,.venv-airflow,requirements/airflow.txt)
+
+.venv-extract/.installed: requirements/extract.txt | .venv-uv/.installed
+	@$(call install,.venv-extract,requirements/extract.txt)
 
 .venv-bench/.installed: requirements/bench.txt | .venv-uv/.installed
 	@$(call install,.venv-bench,requirements/bench.txt)

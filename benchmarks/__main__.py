@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import forecast
 from benchmarks.bench import bench
+from benchmarks.extract import measure_extraction
 from benchmarks.report import write
 from pipeline.base import paths
 from pipeline.base.files import write_whole
@@ -21,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="numbers of orders")
     parser.add_argument(
         "--part",
-        choices=("pipeline", "rivals", "forecast"),
-        help="the pipeline alone, the race of five tables, or of forecasts",
+        choices=("pipeline", "rivals", "forecast", "extract"),
+        help="the pipeline alone, the race of five tables, or of forecasts, or extraction from a PostgreSQL",
     )
     parser.add_argument("--large", action="store_true", help="10,000,000 orders instead, once; more than an hour")
     parser.add_argument("--runs", type=int, default=5, help="of each step; the report has the median")
@@ -42,6 +43,12 @@ def _measure(options: argparse.Namespace) -> None:
             # of the usual sizes the one that tells: forecasts of more differ by less than what is told
             found = forecast.as_table(forecast.race(min(max(sizes), 100_000), Path(folder)))
         write_whole(report, forecast.ABOUT + found)
+        print(found)
+        return
+    if options.part == "extract":
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure_extraction(min(max(sizes), 100_000), options.runs, Path(folder))
+        write_whole(report, found)
         print(found)
         return
     with_scores = not options.no_score

@@ -22,9 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="of the nine files")
     parser.add_argument(
         "--shape",
-        choices=("olist", "transactions", "shopify", "woocommerce", "magento"),
+        choices=("olist", "transactions", "shopify", "woocommerce", "magento", "postgres"),
         default="olist",
-        help="whose export the files look like; others than olist come with their shop.yml",
+        help="whose export the files look like; others than olist come with their shop.yml (postgres: make demo)",
     )
     parser.add_argument("--out", type=Path, help="folder, replaced as a whole; data/demo, or data/demo-SHAPE")
     parser.add_argument("--if-absent", action="store_true", help="do nothing when RAW_DIR, or the folder, holds files")
@@ -44,9 +44,12 @@ def _generate(options: argparse.Namespace) -> None:
         return
     out = options.out or paths.PROJECT / paths.DEMO_DEFAULT
     if options.shape != "olist":
-        from demo.shapes import generate_shape
+        from demo.shapes import generate_for_database, generate_shape
 
         out = options.out or out.with_name(f"{out.name}-{options.shape}")
+        if options.shape == "postgres":
+            generate_for_database(out, options.orders, seed=options.seed, shop=options.shop)
+            return
         generate_shape(out, options.shape, options.orders, seed=options.seed, shop=options.shop)
         say(f"  written into {out}; RAW_DIR={out} make up builds it")
         return

@@ -5,6 +5,7 @@ Columns are those of the vendors' documents, which the presets in ``mappings/`` 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -14,13 +15,17 @@ from typing import Literal
 import duckdb
 
 from demo.shop import Shop, generate
-from demo.tables import CUSTOMERS, ITEMS, ORDERS, PAYMENTS, PRODUCTS, TRANSLATION
+from demo.tables import CUSTOMERS, ITEMS, ORDERS, PAYMENTS, PRODUCTS, TABLES, TRANSLATION
 from pipeline.base.console import step
 from pipeline.base.errors import PipelineError
 from pipeline.base.files import write_whole
 from pipeline.base.sql import file_literal, literal
 
 Shape = Literal["transactions", "shopify", "woocommerce", "magento"]
+
+# Where the demo shop goes that lies in a database, and its tables on their way there.
+DATABASE_VARIABLE = "DEMO_DATABASE_URL"
+TABLES_FOLDER = ".tables"
 
 # Towns of the shop's country: name, postcode, subdivision as that system writes it.
 TOWNS = {
@@ -85,6 +90,56 @@ def generate_shape(out: Path, shape: Shape, orders: int, *, seed: int = 7, shop:
         made.replace(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def generate_for_database(out: Path, orders: int, *, seed: int = 7, shop: Shop = "default") -> None:
+    """Write the demo shop's tables for ``extraction.demo`` to put into a database, and the ``sources.yml`` for there.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the shop; an earlier shop of this kind in it is replaced, with what was extracted since.
+    orders : int
+    seed : int
+    shop : {"default", "loyal"}
+
+    Raises
+    ------
+    ShapeError
+        No database is named, or the folder holds something else.
+    """
+    if not os.environ.get(DATABASE_VARIABLE):
+        raise ShapeError(
+            f"This shop is written into a PostgreSQL that is running: set {DATABASE_VARIABLE} to its address, such as "
+            "postgresql://user:password@localhost/postgres, and run again."
+        )
+    if out.exists() and any(out.iterdir()) and not (out / "sources.yml").exists():
+        raise ShapeError(f"{out} holds files that are no demo shop of this kind. Name another folder with --out.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        generate(work / "olist", orders, seed=seed, shop=shop, file_format="parquet")
+        made = work / "made"
+        (made / TABLES_FOLDER).mkdir(parents=True)
+        for stem in TABLES:
+            (work / "olist" / f"{stem}.parquet").replace(made / TABLES_FOLDER / f"{stem}.parquet")
+        write_whole(made / "sources.yml", _sources())
+        shutil.rmtree(out, ignore_errors=True)
+        made.replace(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _sources() -> str:
+    listed = "\n".join(f"      {stem}: {{from: demo_shop.{stem}}}" for stem in TABLES)
+    return f"""\
+# What to take from where. Each table becomes the file of its name; here these are the names of the raw tables.
+databases:
+  shop:
+    url: ${{{DATABASE_VARIABLE}}}   # the environment variable of that name: no password stands in a file
+    tables:
+{listed}
+"""
 
 
 def _read(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:

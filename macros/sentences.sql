@@ -7,8 +7,9 @@
     {%- if language == 'ru' -%} replace({{ grouped }}, ',', ' ') {%- else -%} {{ grouped }} {%- endif -%}
 {%- endmacro %}
 
+{# Beside a column `currency_symbol`, such as that of the mart `shop`. #}
 {% macro money_text(value, language) -%}
-    ('R$ ' || {{ number_text(value, language) }})
+    (currency_symbol || ' ' || {{ number_text(value, language) }})
 {%- endmacro %}
 
 {# A share in percent; signed for a change. The sign stands apart, so that a minus is a minus and not a hyphen. #}

@@ -53,8 +53,15 @@ def _warehouse(options: argparse.Namespace) -> None:
         say("  warehouse: up to date (raw files, code and settings are those of the published build)")
         return
     say(f"  raw files from {paths.raw_dir()}")
+    is_first = not paths.current_link().is_symlink()
     build_all(options.vars, with_scores=not options.no_score)
     publish(options.vars, with_scores=not options.no_score)
+    if is_first:
+        from pipeline.propose import propose
+
+        say("  what this shop's own data say of the settings (again: python -m pipeline propose)")
+        for line in propose():
+            say(f"    {line}")
 
 
 def _refresh(options: argparse.Namespace) -> None:

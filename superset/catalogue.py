@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,16 @@ def read() -> dict[str, Table]:
     return _read(warehouse.ANALYSTS.file()) | shown
 
 
+def has_rows(table: Table, clauses: Sequence[str], values: Sequence[Any]) -> bool:
+    """Return whether any row of a published table meets all conditions."""
+    published = warehouse.STAKEHOLDERS if table.for_stakeholders else warehouse.ANALYSTS
+    where = f"where {' and '.join(clauses)}" if clauses else ""
+    with duckdb.connect(str(published.file()), read_only=True, config=warehouse.configuration()) as connection:
+        return bool(connection.execute(f"from {table.schema}.{table.name} {where} limit 1", list(values)).fetchall())
+
+
 def _read(file: Path) -> dict[str, Table]:
-    with duckdb.connect(str(file), read_only=True) as connection:
+    with duckdb.connect(str(file), read_only=True, config=warehouse.configuration()) as connection:
         tables = connection.execute(
             "select schema_name, table_name, coalesce(comment, '') from duckdb_tables() order by all",
         ).fetchall()

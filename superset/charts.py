@@ -169,6 +169,22 @@ def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]
     return drawn, {"filters": asked, "extras": {"having": "", "where": ""}}
 
 
+def conditions(spec: Spec, dataset: Dataset) -> tuple[list[str], list[Any]]:
+    """Return the chart's own filters as SQL conditions on the published table, and their values in order."""
+    clauses: list[str] = []
+    values: list[Any] = []
+    for name, wanted in spec.get("only", {}).items():
+        words = dataset.words(name)
+        expression = f"({dataset.expression(name) or name})"
+        for operator, english in _conditions(wanted):
+            value = [words.get(str(part), part) for part in english] if isinstance(english, list) else english
+            many = isinstance(value, list)
+            places = f"({', '.join('?' * len(value))})" if many else "" if value is None else "?"
+            clauses.append(f"{expression} {operator} {places}")
+            values += value if many else [] if value is None else [value]
+    return clauses, values
+
+
 # Conditions are structured, never SQL: what stakeholders' browsers send is names and values only.
 OPERATORS = {"from": ">=", "to": "<=", "above": ">", "like": "LIKE"}
 

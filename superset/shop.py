@@ -13,12 +13,14 @@ from typing import Any, Protocol
 
 import settings
 import yaml
-from catalogue import SHOP, Table
-from charts import BRL, AssetError, Dataset
+from catalogue import SHOP, Table, has_rows
+from charts import BRL, AssetError, Dataset, conditions
 
 Spec = dict[str, Any]
 
 GRID_COLUMNS = 12
+# Where it shows whether there are scores: a shop in which everyone returns, or nobody, has none.
+SCORED = "marts.churn_summary"
 # How the assets write the shop's currency.
 WRITTEN_SYMBOL, WRITTEN_CODE = "R$", BRL["symbol"]
 # Countries whose states are coloured on a map; elsewhere they are bars.
@@ -62,7 +64,8 @@ class Shop:
         needs = yaml.safe_load((assets / "needs.yaml").read_text())
         if SHOP not in catalogue:
             raise AssetError(f"the published warehouse has no table {SHOP}: build it again")
-        shop = cls(catalogue[SHOP].facts, needs)
+        has_scores = has_rows(catalogue[SCORED], ["scored_customers > 0"], [])
+        shop = cls({**catalogue[SHOP].facts, "has_scores": has_scores}, needs)
         for by in needs.values():
             for name, parts in by.items():
                 if unknown := [part for part in parts if f"has_{part}" not in shop.facts]:
@@ -86,6 +89,7 @@ class Shop:
             or not self._has("datasets", dataset.key)
             or not self._has("kinds", spec["kind"])
             or not all(self._has("values", value) for value in kept_to)
+            or not has_rows(dataset.table, *conditions(spec, dataset))
         ):
             return None
         fitted = dict(spec)
@@ -123,7 +127,7 @@ class Shop:
         of_header = {name for row in header["rows"] for name in row["charts"]}
         for name, spec in list(page.charts.items()):
             fitted = spec if name in of_header else self.chart(spec, datasets[spec["dataset"]])
-            if fitted is None:
+            if fitted is None or not self._has("charts", name):
                 del page.charts[name]
             else:
                 page.charts[name] = fitted

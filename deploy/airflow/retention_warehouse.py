@@ -12,8 +12,8 @@ RETENTION_PYTHON
 RAW_DIR, WAREHOUSE_DIR
     As everywhere, where they are not the defaults.
 RETENTION_EXTRACT, RETENTION_ALERTS
-    The shop's own commands: one that brings the raw files to RAW_DIR, one that tells people of a new build. A task for
-    which there is no command is left out.
+    The shop's own commands: one that brings the raw files to RAW_DIR, such as ``make -C ... extract``, one that tells
+    people of a new build. A task for which there is no command is left out.
 """
 
 import os

@@ -148,6 +148,11 @@ def lists_dir() -> Path:
     return campaigns_dir().parent / "lists"
 
 
+def extraction_dir() -> Path:
+    """Folder of what extraction needs while it runs, beside the warehouse."""
+    return openable(warehouse_dir().parent / "extract")
+
+
 def models_dir() -> Path:
     """Folder of the models learned from labelled tables (``MODELS_DIR``), one folder each."""
     return Path(os.environ.get("MODELS_DIR") or PROJECT / "data/models").expanduser().resolve()

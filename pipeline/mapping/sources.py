@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import fnmatch
+import itertools
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -78,6 +79,21 @@ def find_files(folder: Path, table: str, files: SourceFiles) -> list[Path]:
                 raise InputError(f"{folder / name}: files of this kind are not read; known are {', '.join(ENDINGS)}.")
         found += [folder / name for name in names if folder / name not in found]
     return found
+
+
+def _sheet_header(sheet: Any) -> tuple[int, list[str]]:
+    """Give the number and the names of a sheet's first line that holds anything; 0 and none where there is none."""
+    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+        texts = [_cell_text(cell) or "" for cell in cells]
+        if any(texts):
+            return number, _named(_trimmed(texts))
+    return 0, []
+
+
+def _batches(rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[list[tuple[int, Sequence[Any]]]]:
+    rest = iter(rows)
+    while batch := list(itertools.islice(rest, BATCH)):
+        yield batch
 
 
 def _is_read(name: str) -> bool:
@@ -209,48 +225,55 @@ class Sources:
         return names
 
     def _read_sheets(self, part: str, file: SourceFile, files: SourceFiles) -> list[str]:
-        """Read a workbook: the sheet that is named, else all sheets with the columns of the first."""
+        """Read a workbook: the sheet that is named, else all that look like its widest, columns matched by name."""
         import openpyxl
 
+        if files.header:
+            raise InputError(f"{file.name}: `header` is for text files; give the sheet a line of names.")
         try:
             book = openpyxl.load_workbook(file.path, read_only=True, data_only=True)
         except Exception as error:
             raise InputError(f"{file.name} is no workbook that can be read ({_first_line(error)}).") from error
-        sheets = [files.sheet] if files.sheet else list(book.sheetnames)
         if files.sheet and files.sheet not in book.sheetnames:
             raise InputError(f"{file.name} has no sheet {files.sheet!r}. There are: {', '.join(book.sheetnames)}.")
-        header: list[str] = []
-        for title in sheets:
-            rows = book[title].iter_rows(values_only=True)
-            lines = ((number, [_cell_text(cell) or "" for cell in cells]) for number, cells in enumerate(rows, start=1))
-            first, named = next(((number, cells) for number, cells in lines if any(cells)), (0, []))
-            found = _trimmed(named)
-            if files.header:
-                raise InputError(f"{file.name}: `header` is for text files; give the sheet a line of names.")
-            if not found or (header and [plain(name) for name in found] != [plain(name) for name in header]):
-                self.notes.append(f"{file.name}: sheet {title!r} has other columns than the first, and is not read")
-                continue
-            place = file.name if len(sheets) == 1 else f"{file.name}/{title}"
-            if not header:
-                header = _named(found)
-                definitions = ", ".join(f"{name_of(name)} VARCHAR" for name in header)
-                self._connection.execute(f"CREATE TABLE {name_of(part)} ({definitions}, _file VARCHAR, _line BIGINT)")
-            batch: list[tuple[int, Sequence[Any]]] = []
-            for number, cells in enumerate(rows, start=first + 1):
-                batch.append((number, cells))
-                if len(batch) >= BATCH:
-                    self._insert(part, header, place, [(n, [_cell_text(c) for c in row]) for n, row in batch])
-                    batch = []
-            self._insert(part, header, place, [(n, [_cell_text(c) for c in row]) for n, row in batch])
-        if not header:
+        headers = {title: _sheet_header(book[title]) for title in ([files.sheet] if files.sheet else book.sheetnames)}
+        widest = {plain(name) for name in max((names for _, names in headers.values()), key=len)}
+        if not widest:
             raise InputError(f"{file.name} holds no sheet with a line of column names.")
-        return header
+        columns: dict[str, str] = {}
+        for title, (_, names) in headers.items():
+            if 2 * len({plain(name) for name in names} & widest) >= max(len(names), 1):
+                columns |= {plain(name): name for name in names if plain(name) not in columns}
+            else:
+                shared = "hardly a column with the others" if names else "no line of column names"
+                self.notes.append(f"{file.name}: sheet {title!r} has {shared}, and is not read")
+                headers[title] = (0, [])
+        definitions = ", ".join(f"{name_of(name)} VARCHAR" for name in columns.values())
+        self._connection.execute(f"CREATE TABLE {name_of(part)} ({definitions}, _file VARCHAR, _line BIGINT)")
+        for title, (line, names) in headers.items():
+            if not names:
+                continue
+            place = file.name if len(headers) == 1 else f"{file.name}/{title}"
+            given = [plain(name) for name in names]
+            positions = [given.index(name) if name in given else None for name in columns]
+            rows = book[title].iter_rows(min_row=line + 1, values_only=True)
+            for batch in _batches(enumerate(rows, start=line + 1)):
+                self._insert(part, positions, place, batch)
+        return list(columns.values())
 
-    def _insert(self, part: str, header: list[str], place: str, rows: list[tuple[int, list[str | None]]]) -> None:
-        kept = [(number, cells) for number, cells in rows if any(cells)]
-        width = len(header)
-        filled = [[*cells[:width], *[None] * (width - len(cells))] for _, cells in kept]
-        arrays = [pa.array([row[position] for row in filled], pa.string()) for position in range(width)]
+    def _insert(
+        self, part: str, positions: list[int | None], place: str, rows: Sequence[tuple[int, Sequence[Any]]]
+    ) -> None:
+        """Insert rows of a sheet; positions say where in them each column of the table stands, if it does."""
+        texts = [(number, [_cell_text(cell) for cell in cells]) for number, cells in rows]
+        kept = [(number, cells) for number, cells in texts if any(cells)]
+        arrays = [
+            pa.array(
+                [cells[position] if position is not None and position < len(cells) else None for _, cells in kept],
+                pa.string(),
+            )
+            for position in positions
+        ]
         arrays += [pa.array([place] * len(kept), pa.string()), pa.array([number for number, _ in kept], pa.int64())]
         table = pa.Table.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
         insert_rows(self._connection, name_of(part), table)
@@ -335,9 +358,9 @@ class Sources:
             else:
                 good.append((record.line, [cell or None for cell in record.cells]))
             if len(good) >= BATCH:
-                self._insert(part, header, file.name, good)
+                self._insert(part, [*range(len(header))], file.name, good)
                 good = []
-        self._insert(part, header, file.name, good)
+        self._insert(part, [*range(len(header))], file.name, good)
         if broken:
             self._connection.executemany(f"INSERT INTO {FAULTS} VALUES (?, ?, ?, ?, ?)", broken)
             self.notes.append(f"{file.name}: {len(broken):,} broken lines go to quarantine")

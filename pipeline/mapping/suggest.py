@@ -92,6 +92,7 @@ class _Suggestion:
         self._columns = columns
         self._notes = notes
         self._found = self._match()
+        self._others = self._find_other_names()
 
     def _match(self) -> dict[str, str]:
         """Give each field the column whose name says it best; no column serves two."""
@@ -102,6 +103,20 @@ class _Suggestion:
             if word is not None:
                 found[field] = free.pop(word)
         return found
+
+    def _find_other_names(self) -> dict[str, list[str]]:
+        """Find what fields are called in other files or sheets: columns filled only where the first is empty."""
+        free = {plain(name): name for name in self._columns if name not in self._found.values()}
+        others: dict[str, list[str]] = {}
+        for field, first in self._found.items():
+            for name in [free[word] for word in WORDS[field] if word in free]:
+                both, without = self._connection.execute(
+                    f"""SELECT count({name_of(first)}), count(*) - count({name_of(first)}) FROM lines
+                    WHERE {name_of(name)} IS NOT NULL"""
+                ).fetchall()[0]
+                if without and not both:
+                    others.setdefault(field, []).append(free.pop(plain(name)))
+        return others
 
     def text(self) -> str:
         """Write the file."""
@@ -116,31 +131,31 @@ class _Suggestion:
             f"from: {_quoted(self._file.name)}",
             "columns:",
         ]
-        lines += [f"  {line}" for line in self._told_columns()]
-        lines += self._told_forms() + self._told_codes() + self._told_statuses()
+        lines += [f"  {line}" for line in self._list_columns()]
+        lines += self._list_forms() + self._list_codes() + self._list_statuses()
         return "\n".join(lines) + "\n"
 
-    def _told_columns(self) -> list[str]:
+    def _list_columns(self) -> list[str]:
         found = dict(self._found)
         lines = []
         if "customer" not in found and "email" not in found:
             lines.append("customer: ???   # which column says who bought?")
         if "date" not in found:
             lines.append("date: ???   # which column says when?")
-        if "amount" not in found:
-            if {"quantity", "price"} <= found.keys():
-                # the price of one unit; price times quantity is what the line cost
-                lines.append(f"amount: {_quoted(found['quantity'] + ' * ' + found['price'])}   # quantity times price")
-                found.pop("price")
-            else:
-                lines.append("amount: ???   # which column says for how much? An expression will do")
-        else:
+        if "amount" in found:
             found.pop("price", None)
-        lines += [f"{field}: {_quoted(column)}" for field, column in found.items()]
-        unused = [name for name in self._columns if name not in self._found.values()]
+        elif not {"quantity", "price"} <= found.keys():
+            lines.append("amount: ???   # which column says for how much? An expression will do")
+        for field, column in found.items():
+            names = [_quoted(name) for name in (column, *self._others.get(field, []))]
+            # where there is no amount, it is quantity times price
+            remark = "   # of one unit; times quantity is what the line cost" if field == "price" else ""
+            lines.append(f"{field}: {'[' + ', '.join(names) + ']' if len(names) > 1 else names[0]}{remark}")
+        used = {*self._found.values(), *(name for names in self._others.values() for name in names)}
+        unused = [name for name in self._columns if name not in used]
         return [*lines, f"# not used: {', '.join(unused)}"] if unused else lines
 
-    def _told_forms(self) -> list[str]:
+    def _list_forms(self) -> list[str]:
         lines = []
         numbers = {name: name_of(self._found[name]) for name in (*AMOUNTS, *COUNTS) if name in self._found}
         try:
@@ -157,7 +172,7 @@ class _Suggestion:
                 lines += [f"# {error}", "dates: ???"]
         return lines
 
-    def _told_codes(self) -> list[str]:
+    def _list_codes(self) -> list[str]:
         """List product codes that look like fees: no digit in them, where most have some."""
         if "product" not in self._found:
             return []
@@ -173,7 +188,7 @@ class _Suggestion:
         listed = ", ".join(_quoted(word) for word, _ in found)
         return [f"not_products: [{listed}]   # guessed: postage, fees and the like; they count as freight"]
 
-    def _told_statuses(self) -> list[str]:
+    def _list_statuses(self) -> list[str]:
         if "status" not in self._found:
             return []
         status = name_of(self._found["status"])

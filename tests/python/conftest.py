@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from builds import PARSED_FOLDER, ROOT, WITHOUT_UNIT_TESTS, build_warehouse, build_warehouses
+from leftovers import end_with_this_run
 from recompute.raw import shuffled, write_raw
 from recompute.shop import Recomputed
 from shop_cases import cells_shop, corner_shop, empty_shop, one_order_shop
@@ -25,6 +26,9 @@ from xdist.scheduler import LoadScopeScheduling
 # would every process that a test starts.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A run that is killed takes its servers with it.
+end_with_this_run()
 
 # The project's packages are tested from the source tree; nothing is installed.
 sys.path.insert(0, str(ROOT))

@@ -93,6 +93,13 @@ def postgresql() -> Iterator[str]:
     assert made.returncode == 0, made.stdout + made.stderr
     options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
     with service([find("postgres"), "-D", "data", "-p", str(port), *options], port, folder):
+        # it listens before it takes anybody in
+        for _ in range(300):
+            if not subprocess.run(
+                [find("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)], check=False
+            ).returncode:
+                break
+            time.sleep(0.1)
         yield f"postgresql+psycopg2://superset:{word}@127.0.0.1:{port}/postgres"
 
 

@@ -73,6 +73,7 @@ changes as (
 
     select
         rates.*,
+        previous.customers as previous_customers,
         previous.return_rate as previous_return_rate,
         rates.return_rate - previous.return_rate as rate_difference,
         rates.return_rate - previous.return_rate - sqrt(
@@ -91,13 +92,17 @@ changes as (
 
 ),
 
+-- Of quarters of a dozen people nothing is said.
 latest as (
 
     select
         window_days,
         max(acquisition_quarter) as acquisition_quarter
     from changes
-    where rate_difference is not null
+    where
+        rate_difference is not null
+        and customers >= {{ var('cohort_min_customers') }}
+        and previous_customers >= {{ var('cohort_min_customers') }}
     group by window_days
 
 ),

@@ -43,15 +43,29 @@ segments as (
 
 ),
 
+shop as (
+
+    select * from {{ ref('shop') }}
+
+),
+
+churn_summary as (
+
+    select * from {{ ref('churn_summary') }}
+
+),
+
 churn as (
 
     select
-        max(horizon_days) as horizon_days,
-        sum(scored_customers) as scored_customers,
-        sum(value_at_risk) as value_at_risk,
-        sum(expected_revenue) as expected_revenue,
-        sum(expected_orders) as expected_orders
-    from {{ ref('churn_summary') }}
+        max(churn_summary.horizon_days) as horizon_days,
+        sum(churn_summary.scored_customers) as scored_customers,
+        sum(churn_summary.value_at_risk) as value_at_risk,
+        sum(churn_summary.expected_revenue) as expected_revenue,
+        sum(churn_summary.expected_orders) as expected_orders,
+        max(shop.currency_symbol) as currency_symbol
+    from churn_summary
+    cross join shop
 
 ),
 
@@ -121,10 +135,12 @@ sales as (
     select
         months.order_month,
         months.revenue,
+        shop.currency_symbol,
         cast(months.revenue as double) / nullif(cast(month_before.revenue as double), 0) - 1 as since_month_before,
         cast(months.revenue as double) / nullif(cast(year_before.revenue as double), 0) - 1 as since_year_before
     from build
     inner join months on build.last_complete_month = months.order_month
+    cross join shop
     left join months as month_before on {{ add_months('months.order_month', -1) }} = month_before.order_month
     left join months as year_before on {{ add_months('months.order_month', -12) }} = year_before.order_month
 
@@ -308,6 +324,7 @@ sentences as (
             || ' клиентов: вторая покупка — самый большой резерв.'
         ) as sentence_ru
     from segments
+    where repeat_customers < customers - repeat_customers
     union all
     {% for page in ['churn', 'action_lists'] %}
         select
@@ -355,9 +372,9 @@ sentences as (
             || ').'
         ) as sentence_en,
         (
-            'Больше всего клиентов в штате '
+            'Больше всего клиентов: '
             || customer_state_name
-            || ': '
+            || ', '
             || {{ percent_text('cast(customers as double) / nullif(all_customers, 0)', 'ru') }}
             || ' % ('
             || {{ number_text('customers', 'ru') }}

@@ -65,7 +65,7 @@ def test_a_suggestion_is_a_mapping_that_can_be_checked(own_shop: Shop, capsys: p
         "customer": "CustomerID",
         "order": "InvoiceNo",
         "date": "InvoiceDate",
-        "amount": "Quantity * UnitPrice",
+        "price": "UnitPrice",
         "quantity": "Quantity",
         "product": "StockCode",
         "name": "Description",

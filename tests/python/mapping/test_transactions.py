@@ -10,10 +10,12 @@ from pathlib import Path
 import lookalikes
 import pandas as pd
 import pytest
+import yaml
 from own_shop import THREE_COLUMNS, Shop
 
 from pipeline.base.errors import InputError
 from pipeline.landing.load import load
+from pipeline.mapping.suggest import suggest
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,32 @@ def test_headers_that_are_spelt_in_two_ways_are_one_column(own_shop: Shop) -> No
         "preset: transactions\nfrom: sales_*.csv\n"
         "columns: {customer: customer_id, order: [Invoice, InvoiceNo], date: Date, amount: [Price, UnitPrice]}\n",
     )
+    load()
+    assert own_shop.bought() == [("7", "2023-01-01 00:00:00", "5.00"), ("7", "2024-01-01 00:00:00", "6.00")]
+
+
+def two_sheets(file: Path) -> None:
+    """Write a workbook whose two years spell and order their columns differently, behind a sheet of remarks."""
+    with pd.ExcelWriter(file) as book:
+        pd.DataFrame([["of nobody"]], columns=["Remarks"]).to_excel(book, sheet_name="About", index=False)
+        first = [["1", "7", "2023-01-01", 2, 2.5]]
+        pd.DataFrame(first, columns=["Invoice", "Customer ID", "Date", "Quantity", "Price"]).to_excel(
+            book, sheet_name="2023", index=False
+        )
+        second = [[6.0, "2024-01-01", "7", 1, "2"]]
+        pd.DataFrame(second, columns=["UnitPrice", "Date", "CustomerID", "Quantity", "InvoiceNo"]).to_excel(
+            book, sheet_name="2024", index=False
+        )
+
+
+def test_sheets_of_a_workbook_may_spell_and_order_their_columns_differently(own_shop: Shop) -> None:
+    two_sheets(own_shop.raw / "sales.xlsx")
+    suggested = suggest(own_shop.raw / "sales.xlsx")
+    assert "sheet 'About' has hardly a column with the others, and is not read" in suggested
+    says = yaml.safe_load(suggested)["columns"]
+    assert sorted(says["order"]) == ["Invoice", "InvoiceNo"]
+    assert sorted(says["price"]) == ["Price", "UnitPrice"]
+    own_shop.says(suggested)
     load()
     assert own_shop.bought() == [("7", "2023-01-01 00:00:00", "5.00"), ("7", "2024-01-01 00:00:00", "6.00")]
 

@@ -81,6 +81,13 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return build_warehouses({name: (raw, folder / name, variables[name]) for name, raw in raws.items()})
 
 
+def test_sentences_are_in_the_shops_own_money(bare: dict[str, Path]) -> None:
+    sentences = mart(bare["paid"], "marts.findings_sentences")
+    for language in ("sentence_en", "sentence_ru"):
+        assert sentences[language].str.contains("£ ").any()
+        assert not sentences[language].str.contains("R$", regex=False).any()
+
+
 def test_money_and_people_of_three_columns_add_up(bare: dict[str, Path]) -> None:
     expected = pd.DataFrame(
         [(person, day, round(sum(paid), 2)) for _, person, day, paid in ORDERS], columns=["person", "day", "net"]

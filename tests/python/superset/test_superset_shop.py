@@ -41,6 +41,22 @@ for name in {lacking}:
     answers.append({{page.spec["slug"]: {{"position": bundle.Layout(page).positions()}} for page in pages}})
 print(json.dumps(answers))
 """
+# One chart, kept to what some rows are, to what none is, to an expression that holds, and to one that does not.
+KEPT = """
+import json, bundle, catalogue
+import languages
+from shop import Shop
+tables = catalogue.read()
+shop = Shop.read(tables)
+spec = {"title": "t", "kind": "bar", "dataset": "segment_summary", "x": "rfm_segment", "metric": "customers"}
+of_segment = [{"rfm_segment": ["Champions", "Lost"]}, {"rfm_segment": "Nobody"}]
+kept = [*of_segment, {"customers": {"from": 1}}, {"customers": {"from": 1e9}}]
+print(json.dumps([
+    [shop.chart({**spec, "only": only}, bundle.load_datasets(tables, language=language)["segment_summary"]) is not None
+     for only in kept]
+    for language in languages.every()
+]))
+"""
 # Datasets that are empty until the first campaign.
 LAUNCHES = {"campaigns", "campaign_results"}
 BARE = {
@@ -150,6 +166,11 @@ def test_a_table_without_rows_has_no_chart(published_warehouse: Path) -> None:
     assert not {"ROC AUC by model", "Models compared on the test period"} & {
         chart["slice_name"] for chart in charts_of(files)
     }
+
+
+def test_a_chart_that_no_row_is_kept_to_is_left_out_in_either_language(published_warehouse: Path) -> None:
+    answer = run_in_superset(KEPT, published_warehouse, published_warehouse / "superset-home")
+    assert answer == [[True, False, True, False], [True, False, True, False]]
 
 
 # --- the whole road, once
