@@ -76,7 +76,8 @@ def fingerprints(tables: dict[str, catalogue.Table]) -> dict[str, str]:
     -------
     dict
         ``schema``: the environment, which the metadata's schema follows. ``permissions``: besides, configuration and
-        roles. ``assets``: besides, every file of the assets and the catalogue of the published warehouse.
+        roles. ``assets``: besides, every file of the assets, the catalogue of the published warehouse and the charts
+        that it has rows for.
     """
     lock = (settings.PROJECT / "requirements/superset.txt").read_bytes()
     schema = [lock, settings.metadata_uri().encode()]
@@ -88,7 +89,8 @@ def fingerprints(tables: dict[str, catalogue.Table]) -> dict[str, str]:
     ]
     files = sorted(path for path in settings.ASSETS.rglob("*") if path.is_file())
     described = [f"{path.relative_to(settings.ASSETS)}\n".encode() + path.read_bytes() for path in files]
-    known = json.dumps({name: asdict(table) for name, table in tables.items()}, sort_keys=True).encode()
+    published = {name: asdict(table) for name, table in tables.items()}
+    known = json.dumps([published, bundle.drawn(tables)], sort_keys=True).encode()
     return {
         "schema": _digest(schema),
         "permissions": _digest(permissions),

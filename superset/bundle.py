@@ -562,6 +562,13 @@ def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> 
     }
 
 
+def drawn(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -> list[str]:
+    """Return the charts that there are for this shop, each as ``folder/name``: with its rows some come and some go."""
+    shop, datasets = Shop.read(catalogue, assets), load_datasets(catalogue, assets)
+    dashboards = [one for one in load_dashboards(assets) if shop.page(one, datasets)]
+    return sorted(f"{dashboard.folder}/{name}" for dashboard in dashboards for name in dashboard.charts)
+
+
 def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS, *, is_fitted: bool = True) -> Bundle:
     """Return everything to import, in every language.
 

@@ -56,10 +56,12 @@ def read() -> dict[str, Table]:
 
 def has_rows(table: Table, clauses: Sequence[str], values: Sequence[Any]) -> bool:
     """Return whether any row of a published table meets all conditions."""
+    if not clauses:
+        return not table.is_empty
     published = warehouse.STAKEHOLDERS if table.for_stakeholders else warehouse.ANALYSTS
-    where = f"where {' and '.join(clauses)}" if clauses else ""
+    asked = f"from {table.schema}.{table.name} where {' and '.join(clauses)} limit 1"
     with duckdb.connect(str(published.file()), read_only=True, config=warehouse.configuration()) as connection:
-        return bool(connection.execute(f"from {table.schema}.{table.name} {where} limit 1", list(values)).fetchall())
+        return bool(connection.execute(asked, list(values)).fetchall())
 
 
 def _read(file: Path) -> dict[str, Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,25 @@ def test_a_table_without_rows_has_no_chart(published_warehouse: Path) -> None:
 def test_a_chart_that_no_row_is_kept_to_is_left_out_in_either_language(published_warehouse: Path) -> None:
     answer = run_in_superset(KEPT, published_warehouse, published_warehouse / "superset-home")
     assert answer == [[True, False, True, False], [True, False, True, False]]
+
+
+def test_charts_come_and_go_with_the_rows_they_are_kept_to(published_warehouse: Path, tmp_path: Path) -> None:
+    code = (
+        "import json, bootstrap, bundle, catalogue\ntables = catalogue.read()\n"
+        "print(json.dumps([bundle.drawn(tables), bootstrap.fingerprints(tables)['assets']]))"
+    )
+    before, digest_before = run_in_superset(code, published_warehouse, tmp_path / "home")
+    warehouse = tmp_path / "warehouse"
+    shutil.copytree((published_warehouse / "current").resolve(), warehouse / "current")
+    with duckdb.connect(str(warehouse / "current" / "stakeholders.duckdb")) as connection:
+        connection.execute("delete from marts.segment_migration where is_last_month")
+        # what else is known of the table stays as it was
+        assert connection.execute("select count(*) from marts.segment_migration").fetchall()[0][0] > 0
+    after, digest_after = run_in_superset(code, warehouse, tmp_path / "home")
+    gone = set(before) - set(after)
+    assert gone
+    assert all(name.startswith("customer_segments/moves") for name in gone), gone
+    assert digest_before != digest_after
 
 
 # --- the whole road, once
