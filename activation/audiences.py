@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from pipeline.base import paths
+from pipeline.base.declared import read_mapping, read_text
 from pipeline.base.errors import InputError
 
 FILE = paths.PROJECT / "audiences.yml"
@@ -125,7 +126,7 @@ def read_audiences(file: Path = FILE) -> Declared:
         raise InputError(f"There is no {file}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{file.name} is no YAML: {' '.join(str(error).split())}") from error
-    top = _mapping(content, file.name, {"settings", "audiences"})
+    top = read_mapping(content, file.name, ("audiences", "settings"))
     settings = _settings(top.get("settings"), f"{file.name}, settings")
     listed = top.get("audiences")
     if not isinstance(listed, list) or not listed:
@@ -140,44 +141,44 @@ def read_audiences(file: Path = FILE) -> Declared:
 
 
 def _settings(content: Any, where: str) -> Settings:
-    said = _mapping(content, where, {"salt", "global_control", "phone_country"})
-    control = _mapping(said.get("global_control"), f"{where}, global_control", {"share", "salt"})
-    country = _text(said, "phone_country", where)
+    said = read_mapping(content, where, ("global_control", "phone_country", "salt"))
+    control = read_mapping(said.get("global_control"), f"{where}, global_control", ("salt", "share"))
+    country = read_text(said, "phone_country", where)
     if len(country) != 2 or not country.isalpha() or not country.isupper():
         raise InputError(f"{where}: phone_country must be two capitals, such as BR, not {country!r}.")
     return Settings(
-        salt=_text(said, "salt", where),
+        salt=read_text(said, "salt", where),
         global_share=_number(control, "share", f"{where}, global_control", least=0, most=0.5),
-        global_salt=_text(control, "salt", f"{where}, global_control"),
+        global_salt=read_text(control, "salt", f"{where}, global_control"),
         phone_country=country,
     )
 
 
 def _audience(entry: Any, file: str, number: int) -> Audience:
     where = f"{file}, audience {number}"
-    said = _mapping(entry, where, set(Audience.__dataclass_fields__))
-    name = _text(said, "name", where)
+    said = read_mapping(entry, where, sorted(Audience.__dataclass_fields__))
+    name = read_text(said, "name", where)
     if not name.replace("_", "").isalnum() or not name.isascii():
         raise InputError(f"{where}: name must be letters, digits and underscores, not {name!r}.")
     where = f"{file}, audience {name}"
-    channel = _text(said, "channel", where)
+    channel = read_text(said, "channel", where)
     if channel not in CHANNELS:
         raise InputError(f"{where}: channel must be one of {', '.join(CHANNELS)}, not {channel!r}.")
     stratify_by = said.get("stratify_by")
     if stratify_by is not None and not isinstance(stratify_by, str):
         raise InputError(f"{where}: stratify_by must be a column of customer_360.")
-    left_out = _mapping(said.get("leave_out") or {}, f"{where}, leave_out", set(LeaveOut.__dataclass_fields__))
+    left_out = read_mapping(said.get("leave_out") or {}, f"{where}, leave_out", sorted(LeaveOut.__dataclass_fields__))
     in_another = left_out.get("in_another_campaign", True)
     if not isinstance(in_another, bool):
         raise InputError(f"{where}, leave_out: in_another_campaign must be true or false, not {in_another!r}.")
     inside = f"{where}, leave_out"
     return Audience(
         name=name,
-        about=_text(said, "about", where),
-        who=_text(said, "who", where),
+        about=read_text(said, "about", where),
+        who=read_text(said, "who", where),
         channel=channel,
         size=int(_number(said, "size", where, least=1, most=1e9, is_whole=True)),
-        sort=_text(said, "sort", where) if "sort" in said else "customer_id asc",
+        sort=read_text(said, "sort", where) if "sort" in said else "customer_id asc",
         control_share=_number(said, "control_share", where, least=0.01, most=0.9, default=0.5),
         stratify_by=stratify_by,
         days=int(_number(said, "days", where, least=1, most=730, default=90, is_whole=True)),
@@ -189,23 +190,6 @@ def _audience(entry: Any, file: str, number: int) -> Audience:
             int(_number(left_out, "complained_within_days", inside, least=0, most=3650, default=0, is_whole=True)),
         ),
     )
-
-
-def _mapping(content: Any, where: str, known: set[str]) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise InputError(f"{where}: expected {', '.join(sorted(known))}, each with a value.")
-    if unknown := {str(key) for key in content} - known:
-        raise InputError(
-            f"{where}: {', '.join(sorted(unknown))} means nothing here. Known: {', '.join(sorted(known))}."
-        )
-    return content
-
-
-def _text(said: dict[str, Any], key: str, where: str) -> str:
-    value = said.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where}: {key} is missing, or is no text.")
-    return value.strip()
 
 
 def _number(

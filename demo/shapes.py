@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -73,23 +74,14 @@ def generate_shape(out: Path, shape: Shape, orders: int, *, seed: int = 7, shop:
     ShapeError
         The folder holds something else.
     """
-    if out.exists() and any(out.iterdir()) and not (out / "shop.yml").exists():
-        raise ShapeError(f"{out} holds files that are no demo shop of this kind. Name another folder with --out.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        generate(work / "olist", orders, seed=seed, shop=shop, file_format="parquet")
-        with step(f"demo shop as {shape}"), duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            _read(connection, work / "olist")
-            made = work / "made"
-            made.mkdir()
-            says = WRITERS[shape](connection, made)
-            write_whole(made / "shop.yml", says)
-        shutil.rmtree(out, ignore_errors=True)
-        made.replace(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with (
+        _replaced(out, "shop.yml", orders, seed, shop) as (olist, made),
+        step(f"demo shop as {shape}"),
+        duckdb.connect() as connection,
+    ):
+        connection.execute("SET TimeZone = 'UTC'")
+        _read(connection, olist)
+        write_whole(made / "shop.yml", WRITERS[shape](connection, made))
 
 
 def generate_for_database(out: Path, orders: int, *, seed: int = 7, shop: Shop = "default") -> None:
@@ -113,17 +105,25 @@ def generate_for_database(out: Path, orders: int, *, seed: int = 7, shop: Shop =
             f"This shop is written into a PostgreSQL that is running: set {DATABASE_VARIABLE} to its address, such as "
             "postgresql://user:password@localhost/postgres, and run again."
         )
-    if out.exists() and any(out.iterdir()) and not (out / "sources.yml").exists():
+    with _replaced(out, "sources.yml", orders, seed, shop) as (olist, made):
+        (made / TABLES_FOLDER).mkdir()
+        for stem in TABLES:
+            (olist / f"{stem}.parquet").replace(made / TABLES_FOLDER / f"{stem}.parquet")
+        write_whole(made / "sources.yml", _sources())
+
+
+@contextmanager
+def _replaced(out: Path, mark: str, orders: int, seed: int, shop: Shop) -> Iterator[tuple[Path, Path]]:
+    """Give the generated shop and an empty folder, which replaces a shop of its kind once it is filled."""
+    if out.exists() and any(out.iterdir()) and not (out / mark).exists():
         raise ShapeError(f"{out} holds files that are no demo shop of this kind. Name another folder with --out.")
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         generate(work / "olist", orders, seed=seed, shop=shop, file_format="parquet")
         made = work / "made"
-        (made / TABLES_FOLDER).mkdir(parents=True)
-        for stem in TABLES:
-            (work / "olist" / f"{stem}.parquet").replace(made / TABLES_FOLDER / f"{stem}.parquet")
-        write_whole(made / "sources.yml", _sources())
+        made.mkdir()
+        yield work / "olist", made
         shutil.rmtree(out, ignore_errors=True)
         made.replace(out)
     finally:

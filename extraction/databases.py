@@ -32,18 +32,7 @@ class Database:
         self._engine.dispose()
 
     def read(self, table: Table, since: Any) -> Iterator[pa.Table]:
-        """Read a table, or what has changed in it since.
-
-        Parameters
-        ----------
-        table : Table
-        since : object
-            Lowest value of the cursor; None for all rows.
-
-        Yields
-        ------
-        pyarrow.Table
-            The first one has no rows, and all columns.
+        """Read a table as `run.Reader` says.
 
         Raises
         ------

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import yaml
 
 from pipeline.base import paths
+from pipeline.base.declared import find_file
 from pipeline.base.errors import InputError
 
 SOURCES_FILE = "sources.yml"
@@ -194,14 +195,7 @@ def sources_file() -> Path | None:
     InputError
         ``SOURCES_FILE`` names no file.
     """
-    named = os.environ.get("SOURCES_FILE")
-    if named:
-        file = Path(named).expanduser().resolve()
-        if not file.is_file():
-            raise InputError(f"SOURCES_FILE names {file}, and there is no such file.")
-        return file
-    file = target_dir() / SOURCES_FILE
-    return file if file.is_file() else None
+    return find_file("SOURCES_FILE", target_dir() / SOURCES_FILE)
 
 
 def read_sources(file: Path) -> list[Source]:

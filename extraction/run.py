@@ -35,7 +35,19 @@ class Reader(Protocol):
     """What rows are read from."""
 
     def read(self, table: Table, since: Any) -> Iterator[pa.Table]:
-        """Read a table, or what has changed in it since; at least one batch, perhaps without rows."""
+        """Read a table, or what has changed in it since.
+
+        Parameters
+        ----------
+        table : Table
+        since : object
+            Lowest value of the cursor; None for all rows.
+
+        Yields
+        ------
+        pyarrow.Table
+            The first one has no rows, and all columns.
+        """
 
     def close(self) -> None:
         """Leave the source."""

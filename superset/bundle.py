@@ -19,7 +19,7 @@ import palette
 import roles
 import settings
 import yaml
-from catalogue import Table
+from catalogue import Table, kept_open
 from charts import AssetError, Dataset, Metric
 from languages import ENGLISH, Language
 from shop import Shop
@@ -111,16 +111,16 @@ def load_dashboards(assets: Path = settings.ASSETS, language: Language = ENGLISH
     """Read the folders of dashboards, in their order, with their texts in a language."""
     found = []
     for path in assets.glob("*/dashboard.yaml"):
-        dashboard = Dashboard(path.parent.name, yaml.safe_load(path.read_text()), language=language)
+        dashboard = Dashboard(path.parent.name, settings.read_yaml(path), language=language)
         for one in dashboard.spec.get("filters", []):
             one["id"] = f"NATIVE_FILTER-{slug(one['name'])}"
         for chart in sorted((path.parent / "charts").glob("*.yaml")):
-            spec = yaml.safe_load(chart.read_text())
+            spec = settings.read_yaml(chart)
             if chart.stem != slug(spec["title"]):
                 raise AssetError(f"{chart.name}: a chart's file is named by its title: {slug(spec['title'])}.yaml")
             dashboard.charts[chart.stem] = language.spec(spec)
         # The header is the same everywhere: what the dashboard answers, and of which day its numbers are.
-        header = yaml.safe_load((assets / "header.yaml").read_text())
+        header = settings.read_yaml(assets / "header.yaml")
         dashboard.spec = language.spec(dashboard.spec)
         dashboard.charts[HEADER] = {**language.spec(header), "only": {"page": dashboard.folder}}
         found.append(dashboard)
@@ -178,7 +178,7 @@ def load_datasets(
     AssetError
         When a dataset's table, or its time column, is not in the published warehouse.
     """
-    described = yaml.safe_load((assets / "datasets.yaml").read_text())
+    described = settings.read_yaml(assets / "datasets.yaml")
     labels = described["labels"]
     datasets = {}
     for key, spec in described["datasets"].items():
@@ -565,7 +565,8 @@ def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> 
 def drawn(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -> list[str]:
     """Return the charts that there are for this shop, each as ``folder/name``: with its rows some come and some go."""
     shop, datasets = Shop.read(catalogue, assets), load_datasets(catalogue, assets)
-    dashboards = [one for one in load_dashboards(assets) if shop.page(one, datasets)]
+    with kept_open():
+        dashboards = [one for one in load_dashboards(assets) if shop.page(one, datasets)]
     return sorted(f"{dashboard.folder}/{name}" for dashboard in dashboards for name in dashboard.charts)
 
 
@@ -587,10 +588,11 @@ def compile_assets(catalogue: dict[str, Table], assets: Path = settings.ASSETS, 
         **{f"databases/{name}.yaml": _database(name) for name in DATABASES},
     }
     dashboards, unused = [], {}
-    for language in languages.every(assets):
-        dashboards += _compile(catalogue, assets, language, shop if is_fitted else None, contents)
-        language.check()
-        unused[language.code] = language.unused
+    with kept_open():
+        for language in languages.every(assets):
+            dashboards += _compile(catalogue, assets, language, shop if is_fitted else None, contents)
+            language.check()
+            unused[language.code] = language.unused
     uuids: dict[str, set[str]] = {"databases": set(), "datasets": set(), "charts": set(), "dashboards": set()}
     for path, content in contents.items():
         if "uuid" in content:

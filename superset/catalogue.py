@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,18 +55,31 @@ def read() -> dict[str, Table]:
     return _read(warehouse.ANALYSTS.file()) | shown
 
 
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """Hold the published files open, so that each of many questions need not open one again."""
+    with ExitStack() as stack:
+        for published in (warehouse.STAKEHOLDERS, warehouse.ANALYSTS):
+            stack.enter_context(_connect(published.file()))
+        yield
+
+
+def _connect(file: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(file), read_only=True, config=warehouse.configuration())
+
+
 def has_rows(table: Table, clauses: Sequence[str], values: Sequence[Any]) -> bool:
     """Return whether any row of a published table meets all conditions."""
     if not clauses:
         return not table.is_empty
     published = warehouse.STAKEHOLDERS if table.for_stakeholders else warehouse.ANALYSTS
     asked = f"from {table.schema}.{table.name} where {' and '.join(clauses)} limit 1"
-    with duckdb.connect(str(published.file()), read_only=True, config=warehouse.configuration()) as connection:
+    with _connect(published.file()) as connection:
         return bool(connection.execute(asked, list(values)).fetchall())
 
 
 def _read(file: Path) -> dict[str, Table]:
-    with duckdb.connect(str(file), read_only=True, config=warehouse.configuration()) as connection:
+    with _connect(file) as connection:
         tables = connection.execute(
             "select schema_name, table_name, coalesce(comment, '') from duckdb_tables() order by all",
         ).fetchall()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import settings
-import yaml
 
 # Where a description holds a text for people; everything else names things of the warehouse.
 TEXT_KEYS = {
@@ -126,7 +125,7 @@ def load(code: str, assets: Path = settings.ASSETS) -> Language:
     """Read a language's catalogue."""
     if code == WRITTEN:
         return ENGLISH
-    content = yaml.safe_load((assets / f"{code}.yaml").read_text())
+    content = settings.read_yaml(assets / f"{code}.yaml")
     texts = {squeezed(str(english)): str(text) for english, text in content["texts"].items()}
     values, phrases, templates = (
         {
@@ -197,7 +196,7 @@ def address(slug: str, code: str) -> str:
 
 @lru_cache
 def _formats(code: str) -> dict[str, Any]:
-    content = yaml.safe_load((settings.ASSETS / f"{code}.yaml").read_text())
+    content = settings.read_yaml(settings.ASSETS / f"{code}.yaml")
     return {"d3_format": content["formats"]["number"], "d3_time_format": content["formats"]["time"]}
 
 

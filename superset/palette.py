@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import settings
-import yaml
 from languages import ENGLISH, Language
 
-COLOURS: dict[str, Any] = yaml.safe_load((settings.ASSETS / "palette.yaml").read_text())
+COLOURS: dict[str, Any] = settings.read_yaml(settings.ASSETS / "palette.yaml")
 CATEGORICAL_ID = "retention"
 # For bars that are told apart by their names.
 SINGLE_ID = "retention_single"

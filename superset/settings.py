@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOM = Path(__file__).resolve().parent
 PROJECT = ROOM.parent
 ASSETS = ROOM / "assets"
+
+
+def read_yaml(file: Path) -> Any:
+    """Read a file of the assets, by the parser in C: there are some two hundred, and every start looks at them."""
+    return yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
 
 
 class SettingError(ValueError):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import settings
-import yaml
 from catalogue import SHOP, Table, has_rows
 from charts import BRL, AssetError, Dataset, conditions
 
@@ -61,7 +60,7 @@ class Shop:
         AssetError
             There is no such mart, or a need is no part that it tells of.
         """
-        needs = yaml.safe_load((assets / "needs.yaml").read_text())
+        needs = settings.read_yaml(assets / "needs.yaml")
         if SHOP not in catalogue:
             raise AssetError(f"the published warehouse has no table {SHOP}: build it again")
         has_scores = has_rows(catalogue[SCORED], ["scored_customers > 0"], [])

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from pipeline.base import paths
+from pipeline.base.declared import read_mapping, read_text
 from pipeline.base.errors import InputError
 
 LANGUAGES = ("en", "ru")
@@ -96,8 +97,8 @@ def read_alerts(file: Path | None = None) -> list[Alert]:
         return []
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise InputError(f"{file.name} is no YAML: {' '.join(str(error).split())}") from error
-    top = _mapping(content, file.name, ("settings", "alerts"))
-    settings = _mapping(top.get("settings") or {}, f"{file.name}, settings", ("language", "quiet_hours"))
+    top = read_mapping(content, file.name, ("settings", "alerts"))
+    settings = read_mapping(top.get("settings") or {}, f"{file.name}, settings", ("language", "quiet_hours"))
     listed = top.get("alerts")
     if not isinstance(listed, list):
         raise InputError(f"{file.name}: `alerts` must be a list; [] for none.")
@@ -113,19 +114,19 @@ def read_alerts(file: Path | None = None) -> list[Alert]:
 def _alert(entry: Any, settings: dict[str, Any], file: str, number: int) -> Alert:
     where = f"{file}, alert {_name_or_number(entry, number)}"
     optional = ("min_n", "unit", "language", "quiet_hours")
-    said = _mapping(entry, where, ("name", "title", "sql", *COMPARISONS, *optional))
-    name = _text(said, "name", where)
+    said = read_mapping(entry, where, ("name", "title", "sql", *COMPARISONS, *optional))
+    name = read_text(said, "name", where)
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise InputError(f"{where}: name must be small letters, digits and underscores, not {name!r}.")
-    title = _mapping(said.get("title"), f"{where}, title", LANGUAGES)
+    title = read_mapping(said.get("title"), f"{where}, title", LANGUAGES)
     kinds = [kind for kind in COMPARISONS if kind in said]
     if len(kinds) != 1:
         raise InputError(f"{where}: exactly one of {', '.join(COMPARISONS)} says when it fires; it has {len(kinds)}.")
     limits, is_paced = _limits(kinds[0], said[kinds[0]], f"{where}, {kinds[0]}")
     return Alert(
         name=name,
-        title={language: _text(title, language, f"{where}, title") for language in LANGUAGES},
-        sql=_text(said, "sql", where),
+        title={language: read_text(title, language, f"{where}, title") for language in LANGUAGES},
+        sql=read_text(said, "sql", where),
         kind=kinds[0],
         limits=limits,
         is_paced=is_paced,
@@ -142,7 +143,7 @@ def _name_or_number(entry: Any, number: int) -> str:
 
 
 def _limits(kind: str, content: Any, where: str) -> tuple[dict[str, float], bool]:
-    said = _mapping(content, where, COMPARISONS[kind])
+    said = read_mapping(content, where, COMPARISONS[kind])
     if kind == "goal":
         if "by" in said and said["by"] != "month_end":
             raise InputError(f"{where}: by must be month_end, or be left out where all of it is due at any time.")
@@ -162,7 +163,7 @@ def _limits(kind: str, content: Any, where: str) -> tuple[dict[str, float], bool
 def _quiet_hours(content: Any, where: str) -> QuietHours | None:
     if not content:
         return None
-    said = _mapping(content, where, ("from", "to"))
+    said = read_mapping(content, where, ("from", "to"))
     hours = []
     for key in ("from", "to"):
         value = said.get(key)
@@ -170,21 +171,6 @@ def _quiet_hours(content: Any, where: str) -> QuietHours | None:
             raise InputError(f'{where}: {key} must be a time of the day in quotes, such as "21:00", not {value!r}.')
         hours.append(time.fromisoformat(value))
     return QuietHours(*hours)
-
-
-def _mapping(content: Any, where: str, known: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise InputError(f"{where}: expected {', '.join(known)}, each with a value.")
-    if unknown := sorted({str(key) for key in content} - set(known)):
-        raise InputError(f"{where}: {', '.join(unknown)} means nothing here. Known: {', '.join(known)}.")
-    return content
-
-
-def _text(said: dict[str, Any], key: str, where: str) -> str:
-    value = said.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where}: {key} is missing, or is no text.")
-    return value.strip()
 
 
 def _one_of(value: Any, known: tuple[str, ...], where: str) -> str:

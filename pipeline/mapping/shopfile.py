@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zoneinfo
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from pipeline.base import paths
+from pipeline.base.declared import find_file
 from pipeline.base.errors import InputError
 from pipeline.landing.contract import raw_tables
 
@@ -145,14 +145,7 @@ def shop_file() -> Path | None:
     InputError
         ``SHOP_FILE`` names no file.
     """
-    named = os.environ.get("SHOP_FILE")
-    if named:
-        file = Path(named).expanduser().resolve()
-        if not file.is_file():
-            raise InputError(f"SHOP_FILE names {file}, and there is no such file.")
-        return file
-    file = paths.raw_dir() / SHOP_FILE
-    return file if file.is_file() else None
+    return find_file("SHOP_FILE", paths.raw_dir() / SHOP_FILE)
 
 
 def read_shop(file: Path) -> Shop:

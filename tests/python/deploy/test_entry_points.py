@@ -241,7 +241,7 @@ def redis_of_compose(secrets: Path) -> Iterator[int]:
     described = COMPOSE["services"]["redis"]
     for_here = (
         ("/run/secrets", str(secrets)),
-        ("/tmp/redis.conf", f"{folder}/redis.conf"),  # noqa: S108 - a path of the container
+        ("/data/redis.conf", f"{folder}/redis.conf"),
         ("'requirepass", f"'port {port}\\nbind 127.0.0.1\\ndir {folder}\\nrequirepass"),
         ("redis-server", find("redis-server")),
         ("redis-cli", f"{find('redis-cli')} -p {port}"),

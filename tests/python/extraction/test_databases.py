@@ -68,18 +68,23 @@ def database() -> Iterator[Database]:
         yield Database(owner, word)
 
 
-@pytest.fixture(scope="module")
-def demo_extracted(database: Database, demo_tables: Path) -> Path:
-    """Folder of what was extracted of the demo shop after it was written into the database."""
+def fill(database: Database, tables: Path) -> None:
+    """Write the tables of a folder into the database, as `make demo SHAPE=postgres` does."""
     filled = subprocess.run(
-        [extract_python(), "-m", "extraction.demo", str(demo_tables)],
+        [extract_python(), "-m", "extraction.demo", str(tables)],
         cwd=ROOT,
-        env=environment(demo_tables, DEMO_DATABASE_URL=database.owner),
+        env=environment(tables, DEMO_DATABASE_URL=database.owner),
         capture_output=True,
         text=True,
         check=False,
     )
     assert filled.returncode == 0, filled.stderr
+
+
+@pytest.fixture(scope="module")
+def demo_extracted(database: Database, demo_tables: Path) -> Path:
+    """Folder of what was extracted of the demo shop after it was written into the database."""
+    fill(database, demo_tables)
     assert not demo_tables.exists()
     raw = demo_tables.parent
     done = extract(raw, DEMO_DATABASE_URL=database.owner)
@@ -128,15 +133,7 @@ def test_the_real_shop_lands_the_same_from_postgresql(
             names = [row[0] for row in connection.execute(f"DESCRIBE FROM {read}").fetchall()]
             cells = ", ".join(f'"{name}"::{_typed(table.columns[name])} AS "{name}"' for name in names)
             connection.execute(f"COPY (SELECT {cells} FROM {read}) TO '{typed / table.stem}.parquet'")
-    filled = subprocess.run(
-        [extract_python(), "-m", "extraction.demo", str(typed)],
-        cwd=ROOT,
-        env=environment(raw, DEMO_DATABASE_URL=database.owner),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert filled.returncode == 0, filled.stderr
+    fill(database, typed)
     stems = [table.stem for table in raw_tables().values() if (olist_raw / f"{table.stem}.csv").exists()]
     listed = ", ".join(f"{stem}: {{from: demo_shop.{stem}}}" for stem in stems)
     done = database.extract(raw, f"{{{listed}}}")

@@ -199,7 +199,7 @@ def test_russian(watched: Watched) -> None:
         ("select no_such as value from marts.build_info", "no_such"),
         ("selec 1", "syntax error"),
         ("select 1 as value; select 2 as value", "one SELECT"),
-        ("copy marts.build_info to '/tmp/out.csv'", "one SELECT"),
+        ("copy marts.build_info to 'out.csv'", "one SELECT"),
         ("select count(*) as value from read_text('/etc/passwd')", "cannot be run"),
         ("select count(*) as value from '/etc/passwd'", "cannot be run"),
         ("select getenv('HOME') as value", "alert refused"),
