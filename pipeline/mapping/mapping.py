@@ -179,6 +179,8 @@ def map_into(shop: Shop, work: Path, *, is_dry: bool = False) -> tuple[Mapped, t
     with duckdb.connect(str(work / "sources.duckdb")) as connection:
         restrain(connection, work / "spill")
         connection.execute("SET TimeZone = 'UTC'")
+        # lives for minutes: compressing it would cost more than reading the files does
+        connection.execute("PRAGMA force_compression = 'uncompressed'")
         sources = Sources(connection, paths.raw_dir(), work)
         for table, files in shop.files.items():
             sources.read(table, files)
@@ -196,7 +198,7 @@ def map_into(shop: Shop, work: Path, *, is_dry: bool = False) -> tuple[Mapped, t
         mapped.keeps_zips = shop.country not in ("", "BR", "US")
         for table, select in outcome.tables.items():
             target = folder / f"{raw_tables()[table].stem}.parquet"
-            connection.execute(f"COPY ({select}) TO {literal(target)} (FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(f"COPY ({select}) TO {literal(target)} (FORMAT parquet, COMPRESSION snappy)")
             mapped.files[table] = _named_files(connection, target, list(sources.rows))
     return mapped, (outcome, faults)
 

@@ -313,28 +313,22 @@ class Sources:
             hive_partitioning = false, delim = {literal(delimiter)}, quote = '"', escape = '"',
             columns = {{{columns}}}, max_line_size = {csvtext.LONGEST_RECORD})"""
         listed = ", ".join(name_of(name) for name in header)
-        self._connection.execute(
-            f"""CREATE TABLE {name_of(part)} AS
-            SELECT {listed}, {literal(file.name)} AS _file, (row_number() OVER () + {skipped})::BIGINT AS _line
-            FROM {read}"""
-        )
         newlines = "0"
         if inspected.has_quotes:
             counted = (f"coalesce(length({n}) - length(replace({n}, chr(10), '')), 0)" for n in map(name_of, header))
             newlines = " + ".join(counted)
-        rows, within = self._connection.execute(
-            f"SELECT count(*), coalesce(sum({newlines}), 0) FROM {name_of(part)}"
-        ).fetchall()[0]
-        if rows + within + skipped - 1 != inspected.newlines:
+        # a cell of several lines moves all records behind it; a frame without an order is added up as rows come
+        self._connection.execute(
+            f"""CREATE TABLE {name_of(part)} AS
+            SELECT {listed}, {literal(file.name)} AS _file,
+                (row_number() OVER () + {skipped} + sum(" within") OVER (ROWS UNBOUNDED PRECEDING) - " within")::BIGINT
+                    AS _line
+            FROM (SELECT *, ({newlines})::BIGINT AS " within" FROM {read})"""
+        )
+        last = scalar(self._connection, f"SELECT coalesce(max(_line + {newlines}), {skipped}) FROM {name_of(part)}")
+        if last - 1 != inspected.newlines:
             # blank lines stand between records: every record has to be looked at to know where it is
             raise duckdb.Error("lines and records differ")
-        if within:
-            # a cell of several lines moves all records behind it
-            moved = f"sum({newlines}) OVER (ORDER BY _line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
-            self._connection.execute(
-                f"""CREATE OR REPLACE TABLE {name_of(part)} AS
-                SELECT * REPLACE ((_line + coalesce({moved}, 0))::BIGINT AS _line) FROM {name_of(part)}"""
-            )
 
     def _read_carefully(  # noqa: PLR0917
         self,
@@ -414,28 +408,31 @@ def readable(file: SourceFile, encoding: str, work: Path) -> tuple[Path, str]:
 
 
 def _told_encoding(file: SourceFile) -> tuple[str, str]:
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    if _is_utf_8(file.path):
+        return "utf-8", ""
     high = crowded = 0
-    is_valid = True
     with csvtext.open_bytes(file.path) as stream:
         while chunk := stream.read(csvtext.CHUNK):
-            if chunk.isascii():
-                continue
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError:
-                is_valid = False
             for run in re.findall(rb"[\x80-\xff]+", chunk):
                 high += len(run)
                 crowded += len(run) if len(run) > 1 else 0
-    if is_valid:
-        return "utf-8", ""
     if crowded > CROWDED_SHARE * high:
         raise InputError(
             f"{file.name} is not UTF-8, and its letters may be Cyrillic, Greek or others. Say `encoding: cp1251` "
             "(or cp866, koi8-r, cp1253, gb18030 ...), or save it as UTF-8."
         )
     return "cp1252", "not UTF-8: read as Latin-1 (Windows-1252); say `encoding:` if letters look wrong"
+
+
+def _is_utf_8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
+        with csvtext.open_bytes(path) as stream:
+            while chunk := stream.read(csvtext.CHUNK):
+                decoder.decode(chunk)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _ends_by_returns(path: Path) -> bool:
