@@ -5,15 +5,26 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import forecast
 from benchmarks.bench import bench
 from benchmarks.extract import measure_extraction
+from benchmarks.mapped import measure_mapping
 from benchmarks.report import write
 from pipeline.base import paths
 from pipeline.base.files import write_whole
 from pipeline.base.outcome import exit_code_of
+
+# parts with a report of their own: orders, runs and a folder to work in give its text. The larger sizes tell no more.
+ALONE: dict[str, Callable[[int, int, Path], str]] = {
+    "forecast": lambda orders, _, folder: (
+        forecast.ABOUT + forecast.as_table(forecast.race(min(orders, 100_000), folder))
+    ),
+    "extract": lambda orders, runs, folder: measure_extraction(min(orders, 100_000), runs, folder),
+    "mapping": lambda orders, runs, folder: measure_mapping(min(orders, 1_000_000), runs, folder),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,8 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="numbers of orders")
     parser.add_argument(
         "--part",
-        choices=("pipeline", "rivals", "forecast", "extract"),
-        help="the pipeline alone, the race of five tables, or of forecasts, or extraction from a PostgreSQL",
+        choices=("pipeline", "rivals", *ALONE),
+        help="the pipeline alone, the race of five tables or of forecasts, extraction from a PostgreSQL, or a shop.yml",
     )
     parser.add_argument("--large", action="store_true", help="10,000,000 orders instead, once; more than an hour")
     parser.add_argument("--runs", type=int, default=5, help="of each step; the report has the median")
@@ -38,16 +49,9 @@ def _measure(options: argparse.Namespace) -> None:
     sizes = {10_000_000: 1} if options.large else dict.fromkeys(options.sizes, options.runs)
     name = "-".join(filter(None, ["benchmarks", "large" if options.large else "", options.part]))
     report = options.out or paths.PROJECT / "docs" / f"{name}.md"
-    if options.part == "forecast":
+    if options.part in ALONE:
         with tempfile.TemporaryDirectory() as folder:
-            # of the usual sizes the one that tells: forecasts of more differ by less than what is told
-            found = forecast.as_table(forecast.race(min(max(sizes), 100_000), Path(folder)))
-        write_whole(report, forecast.ABOUT + found)
-        print(found)
-        return
-    if options.part == "extract":
-        with tempfile.TemporaryDirectory() as folder:
-            found = measure_extraction(min(max(sizes), 100_000), options.runs, Path(folder))
+            found = ALONE[options.part](max(sizes), options.runs, Path(folder))
         write_whole(report, found)
         print(found)
         return
