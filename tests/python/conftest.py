@@ -92,10 +92,11 @@ def pytest_sessionfinish() -> None:
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder that the first process to need it has made; the others wait for it.
 
-    Where making it fails, the next process to need it tries again.
+    Where making it fails, the next process to need it tries again. TEST_SHARED_FOLDER names a folder in which several
+    runs, one after another, share what they make.
     """
-    base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    base = Path(os.environ.get("TEST_SHARED_FOLDER", factory.getbasetemp()))
+    if "PYTEST_XDIST_WORKER" in os.environ and "TEST_SHARED_FOLDER" not in os.environ:
         base = base.parent
     folder, made = base / name, base / f"{name}.made"
     with (base / f"{name}.lock").open("w") as lock:
