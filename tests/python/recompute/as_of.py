@@ -75,6 +75,7 @@ def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
     ):
         orders[column] = orders[column].mask(values >= as_of)
 
+    unpaid = orders.loc[approved >= as_of, "order_id"]
     answered = stamps(raw.reviews, "review_answer_timestamp")
     known_at = answered.fillna(stamps(raw.reviews, "review_creation_date"))
     reviews = raw.reviews[~(known_at >= as_of)]
@@ -85,7 +86,7 @@ def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
     return Raw(
         orders=orders,
         items=of_known_orders(raw.items),
-        payments=of_known_orders(raw.payments[~raw.payments["order_id"].isin(orders.loc[approved >= as_of, "order_id"])]),
+        payments=of_known_orders(raw.payments[~raw.payments["order_id"].isin(unpaid)]),
         reviews=of_known_orders(reviews),
         customers=raw.customers[raw.customers["customer_id"].isin(orders["customer_id"])],
         geolocation=raw.geolocation,

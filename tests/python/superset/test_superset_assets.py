@@ -261,7 +261,7 @@ NOT_DRAWN = {
     "product_affinity": "ids of products, for programs; their categories are drawn",
     "repurchase_times": "for whoever times a message; half of a shop of one-time buyers is never reached",
     "churn_distribution": "half a percentage point a row, for one's own thresholds; ranks say more than two bars",
-    "cohort_retention_by_dimension": "mixes cohorts of different age; returning_by_origin gives the groups one window and an interval",
+    "cohort_retention_by_dimension": "mixes cohorts of different age; see returning_by_origin",
     "cohort_retention_30_days": "drawn as cohort_curves, one fixed set of cohorts a line",
     "cohort_retention_30_days_by_dimension": "returning_by_origin gives the same groups one window and an interval",
     "month_end_bounds": "the bands of past month ends, to recompute segment_history; today's are drawn",
