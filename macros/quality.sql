@@ -32,8 +32,9 @@
 
     select
         {%- for column in columns %}
-        count({{ column }}) as filled_{{ loop.index }},
-        count(distinct {{ column }}) as distinct_{{ loop.index }},
+        {%- set cell = nothing_if_blank(column) if column.startswith('review_comment') else column %}
+        count({{ cell }}) as filled_{{ loop.index }},
+        count(distinct {{ cell }}) as distinct_{{ loop.index }},
         {%- if is_range_shown(column) %}
         cast(min({{ column }}) as string) as min_{{ loop.index }},
         cast(max({{ column }}) as string) as max_{{ loop.index }},
