@@ -98,6 +98,10 @@
             'Pairs of products or categories that fewer people bought are left out.'},
         {'name': 'affinity_max_items', 'unit': 'products', 'description':
             'People with more different products or categories are left out of pairs.'},
+        {'name': 'next_order_prior_gaps', 'unit': 'gaps', 'description':
+            'A usual gap is pulled to that of everyone as if a person had this many more gaps of that length.'},
+        {'name': 'next_order_min_returns', 'unit': 'returns', 'description':
+            'Fewest returns to say when people come next; a category is pulled to the shop as if it had this many more.'},
     ]) }}
 {%- endmacro %}
 

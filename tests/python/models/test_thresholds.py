@@ -63,6 +63,8 @@ OTHERS: dict[str, object] = {
     "return_driver_prior_people": 9,
     "affinity_min_people": 2,
     "affinity_max_items": 3,
+    "next_order_prior_gaps": 1,
+    "next_order_min_returns": 3,
 }
 
 

@@ -1,0 +1,1 @@
+{{ next_order_windows(days_back=90) }}
