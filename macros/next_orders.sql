@@ -267,8 +267,12 @@ compared as (
         own_counts.basis,
         own_counts.curve,
         sum(own_counts.returns) as returns,
-        cast(
-            -sum(own_counts.waits * (everyones_curve.log_staying - everyones_curve.log_step / 2)) as double
+        -sum(
+            cast(
+                own_counts.waits
+                * (cast(everyones_curve.log_staying as double) - cast(everyones_curve.log_step as double) / 2)
+                as decimal(28, 9)
+            )
         ) as expected_returns
     from own_counts
     inner join everyones_curve on own_counts.basis = everyones_curve.basis and own_counts.bin = everyones_curve.bin
@@ -285,7 +289,7 @@ paces as (
         case
             when basis = 'category' and returns < {{ var('next_order_min_returns') }} then 1
             else {{ rounded(
-                '(returns + ' ~ var('next_order_min_returns') ~ ') / (expected_returns + ' ~ var('next_order_min_returns') ~ ')', 9
+                '(returns + ' ~ var('next_order_min_returns') ~ ') / (cast(expected_returns as double) + ' ~ var('next_order_min_returns') ~ ')', 9
             ) }}
         end as pace,
         case

@@ -34,6 +34,12 @@ drivers as (
 
 ),
 
+offers as (
+
+    select * from {{ ref('recommendation_evaluation') }}
+
+),
+
 counted as (
 
     select
@@ -91,6 +97,13 @@ counted as (
         {{ var('next_order_min_returns') }} as need,
         coalesce(sum(greatest(frequency - 2, 0)), 0) as have
     from customers
+    union all
+    select
+        'whether offers beat what is popular' as feature,
+        'people who came again and bought something new (recommendation_min_people)' as requirement,
+        {{ var('recommendation_min_people') }} as need,
+        coalesce(max(case when kind = 'new' then people end), 0) as have
+    from offers
 
 ),
 

@@ -65,6 +65,11 @@ OTHERS: dict[str, object] = {
     "affinity_max_items": 3,
     "next_order_prior_gaps": 1,
     "next_order_min_returns": 3,
+    "recommendation_available_days": 30,
+    "recommendation_rest_days": 5,
+    "recommendation_away_days": 200,
+    "recommendation_test_days": 60,
+    "recommendation_min_people": 5,
 }
 
 

@@ -261,6 +261,7 @@ NOT_DRAWN = {
     "product_affinity": "ids of products, for programs; their categories are drawn",
     "repurchase_times": "for whoever times a message; half of a shop of one-time buyers is never reached",
     "next_order_calibration": "for whoever doubts a date in an analyst's list; no stakeholder's page shows such dates",
+    "recommendation_evaluation": "read once before an analyst's list of offers is used; products are drawn nowhere",
     "churn_distribution": "half a percentage point a row, for one's own thresholds; ranks say more than two bars",
     "cohort_retention_30_days": "drawn as cohort_curves, one fixed set of cohorts a line",
     "cohort_retention_30_days_by_dimension": "returning_by_origin gives the same groups one window and an interval",

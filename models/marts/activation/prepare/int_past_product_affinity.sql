@@ -1,0 +1,1 @@
+{{ affinity_pairs('product_id', days_back=var('recommendation_test_days')) }}

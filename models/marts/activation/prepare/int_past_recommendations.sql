@@ -1,0 +1,3 @@
+{{ recommendations(days_back=var('recommendation_test_days')) }}
+
+select * from offers

@@ -1,0 +1,1 @@
+{{ repurchase_times(days_back=var('recommendation_test_days')) }}
