@@ -1,50 +1,46 @@
 {#
     Pairs of products, or of categories, that the same people bought: how many, how much more often than by chance, and how
-    sure that is. Only people with several are joined with themselves, and nobody with more than affinity_max_items. `days_back` days
-    before the warehouse's day, what was bought from then on is not known.
+    sure that is. Only people with several are joined with themselves, and nobody with more than affinity_max_items.
 #}
-{% macro affinity_pairs(item, days_back=0) -%}
-with items as (
-
-    select * from {{ ref('fct_order_items') }}
-    where is_valid_order and customer_id is not null and {{ item }} is not null
-    {%- if days_back %}
-    and order_date < (select {{ add_days('as_of_date', -days_back) }} from {{ ref('int_shop_calendar') }})
-    {%- endif %}
-
-),
-
-bought as (
+{% macro affinity_pairs(item) -%}
+with bought as (
 
     select distinct
+        standing,
         customer_id,
         {{ item }}
-    from items
+    from {{ ref('int_product_purchases') }}
 
 ),
 
 buyers as (
 
-    select count(distinct customer_id) as people
+    select
+        standing,
+        count(distinct customer_id) as people
     from bought
+    group by 1
 
 ),
 
 item_buyers as (
 
     select
+        standing,
         {{ item }},
         count(*) as people
     from bought
-    group by 1
+    group by 1, 2
 
 ),
 
 several as (
 
-    select customer_id
+    select
+        standing,
+        customer_id
     from bought
-    group by 1
+    group by 1, 2
     having count(*) between 2 and {{ var('affinity_max_items') }}
 
 ),
@@ -53,19 +49,24 @@ baskets as (
 
     select bought.*
     from bought
-    inner join several on bought.customer_id = several.customer_id
+    inner join several on bought.standing = several.standing and bought.customer_id = several.customer_id
 
 ),
 
 pairs as (
 
     select
+        one.standing,
         one.{{ item }},
         other.{{ item }} as other_{{ item }},
         count(*) as both_people
     from baskets as one
-    inner join baskets as other on one.customer_id = other.customer_id and one.{{ item }} <> other.{{ item }}
-    group by 1, 2
+    inner join baskets as other
+        on
+            one.standing = other.standing
+            and one.customer_id = other.customer_id
+            and one.{{ item }} <> other.{{ item }}
+    group by 1, 2, 3
     having count(*) >= {{ var('affinity_min_people') }}
 
 ),
@@ -73,17 +74,16 @@ pairs as (
 counted as (
 
     select
-        pairs.{{ item }},
-        pairs.other_{{ item }},
-        pairs.both_people,
+        pairs.*,
         item_buyers.people,
         other_buyers.people as other_people,
         buyers.people as all_people,
         cast(other_buyers.people as double) / buyers.people as other_share
     from pairs
-    cross join buyers
-    inner join item_buyers on pairs.{{ item }} = item_buyers.{{ item }}
-    inner join item_buyers as other_buyers on pairs.other_{{ item }} = other_buyers.{{ item }}
+    inner join buyers on pairs.standing = buyers.standing
+    inner join item_buyers on pairs.standing = item_buyers.standing and pairs.{{ item }} = item_buyers.{{ item }}
+    inner join item_buyers as other_buyers
+        on pairs.standing = other_buyers.standing and pairs.other_{{ item }} = other_buyers.{{ item }}
 
 ),
 
@@ -99,6 +99,7 @@ bounded as (
 final as (
 
     select
+        standing,
         {{ item }},
         other_{{ item }},
         both_people,
@@ -274,137 +275,15 @@ final as (
 select * from final
 {%- endmacro %}
 
-{# How long it takes until the same person buys of a category again, as seen `days_back` days before the warehouse's day. #}
-{% macro repurchase_times(days_back=0) -%}
-with items as (
+{# A share of few people, pulled to everyone's as if there were return_driver_prior_people more of that share. #}
+{% macro pulled_share(part, people, overall) -%}
+    {{ ratio(
+        '(' ~ part ~ ' + ' ~ var('return_driver_prior_people') ~ ' * ' ~ overall ~ ')',
+        '(' ~ people ~ ' + ' ~ var('return_driver_prior_people') ~ ')',
+    ) }}
+{%- endmacro %}
 
-    select * from {{ ref('fct_order_items') }}
-    where is_valid_order and customer_id is not null and product_category is not null
-
-),
-
-calendar as (
-
-    select {{ add_days('as_of_date', -days_back) }} as as_of_date
-    from {{ ref('int_shop_calendar') }}
-
-),
-
-purchases as (
-
-    select distinct
-        items.customer_id,
-        items.product_category,
-        items.order_date
-    from items
-    inner join calendar on items.order_date < calendar.as_of_date
-
-),
-
-followed as (
-
-    select
-        product_category,
-        customer_id,
-        order_date,
-        lead(order_date) over (partition by customer_id, product_category order by order_date) as next_date
-    from purchases
-
-),
-
--- Who has not bought again yet is watched until today and then lost from sight, and is no never-again.
-watched as (
-
-    select
-        followed.product_category,
-        {{ days_between('followed.order_date', 'coalesce(followed.next_date, calendar.as_of_date)') }} as days_seen,
-        case when followed.next_date is null then 0 else 1 end as is_repeat
-    from followed
-    cross join calendar
-
-),
-
-by_day as (
-
-    select
-        product_category,
-        days_seen,
-        count(*) as leaving,
-        sum(is_repeat) as repeats
-    from watched
-    group by 1, 2
-
-),
-
-at_risk as (
-
-    select
-        product_category,
-        days_seen,
-        repeats,
-        sum(leaving) over (
-            partition by product_category order by days_seen desc
-            rows between unbounded preceding and current row
-        ) as people_at_risk
-    from by_day
-
-),
-
--- Kaplan and Meier: the product of the shares that stay away, as the exponential of a sum of logarithms.
-curves as (
-
-    select
-        product_category,
-        days_seen,
-        {{ rounded(
-            '1 - exp(sum(ln(greatest(1 - cast(repeats as double) / people_at_risk, 1e-12))) over ('
-            'partition by product_category order by days_seen rows between unbounded preceding and current row))', 9
-        ) }} as bought_again_share
-    from at_risk
-
-),
-
-counted as (
-
-    select
-        product_category,
-        count(*) as purchases,
-        sum(is_repeat) as repeat_purchases
-    from watched
-    group by 1
-
-),
-
-quantiles as (
-
-    select
-        product_category,
-        min(case when bought_again_share >= 0.25 then days_seen end) as quarter_bought_again_days,
-        min(case when bought_again_share >= 0.5 then days_seen end) as half_bought_again_days,
-        min(case when bought_again_share >= 0.75 then days_seen end) as three_quarters_bought_again_days,
-        max(case when days_seen <= 90 then bought_again_share end) as bought_again_90_days,
-        max(case when days_seen <= 365 then bought_again_share end) as bought_again_365_days
-    from curves
-    group by 1
-
-),
-
-final as (
-
-    select
-        counted.product_category,
-        counted.purchases,
-        cast(counted.repeat_purchases as bigint) as repeat_purchases,
-        cast(quantiles.quarter_bought_again_days as integer) as quarter_bought_again_days,
-        cast(quantiles.half_bought_again_days as integer) as half_bought_again_days,
-        cast(quantiles.three_quarters_bought_again_days as integer) as three_quarters_bought_again_days,
-        coalesce(quantiles.bought_again_90_days, 0) as bought_again_90_days,
-        coalesce(quantiles.bought_again_365_days, 0) as bought_again_365_days
-    from counted
-    inner join quantiles on counted.product_category = quantiles.product_category
-    where counted.purchases >= {{ var('return_driver_min_people') }}
-
-)
-
-select * from final
+{# Twenty steps of the logarithm of a wait: each is five per cent of the wait longer than the one before. #}
+{% macro next_order_steps() -%}
+    {{ return(20) }}
 {%- endmacro %}

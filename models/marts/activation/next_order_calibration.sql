@@ -3,47 +3,39 @@
     (0.4, '7: 40 % and more'), (0.2, '6: 20 to 40 %'), (0.1, '5: 10 to 20 %'), (0.05, '4: 5 to 10 %'),
     (0.02, '3: 2 to 5 %'), (0.01, '2: 1 to 2 %'),
 ] -%}
-with windows as (
+with next_orders as (
 
-    select * from {{ ref('int_past_next_order_windows') }}
-
-),
-
-orders as (
-
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('int_next_orders') }}
+    where standing = 'past'
 
 ),
 
-next_orders as (
+horizons as (
 
-    select
-        windows.customer_id,
-        min(orders.order_date) as next_order_date
-    from windows
-    inner join orders
-        on windows.customer_id = orders.customer_id and windows.cutoff_date <= orders.order_date
-    where orders.is_valid_order
-    group by 1
+    select horizon_days
+    from (
+        values {% for horizon in horizons %}({{ horizon }}){{ ', ' if not loop.last }}{% endfor %}
+    ) as listed (horizon_days)
 
 ),
 
 predicted as (
 
-    {%- for horizon in horizons %}
-        select
-            windows.cutoff_date,
-            windows.basis,
-            {{ horizon }} as horizon_days,
-            windows.order_probability_{{ horizon }}_days as probability,
-            case
-                when next_orders.next_order_date < {{ add_days('windows.cutoff_date', horizon) }} then 1 else 0
-            end as has_ordered
-        from windows
-        left join next_orders on windows.customer_id = next_orders.customer_id
-        where windows.order_probability_{{ horizon }}_days is not null
-        {{ 'union all' if not loop.last }}
-    {%- endfor %}
+    select
+        next_orders.cutoff_date,
+        next_orders.basis,
+        horizons.horizon_days,
+        case horizons.horizon_days
+            {%- for horizon in horizons %}
+            when {{ horizon }} then next_orders.order_probability_{{ horizon }}_days
+            {%- endfor %}
+        end as probability,
+        case
+            when next_orders.next_order_date < {{ add_days('next_orders.cutoff_date', 'horizons.horizon_days') }} then 1
+            else 0
+        end as has_ordered
+    from next_orders
+    cross join horizons
 
 ),
 
@@ -63,6 +55,7 @@ banded as (
         sum(cast(probability as decimal(9, 6))) as expected,
         sum(has_ordered) as ordered
     from predicted
+    where probability is not null
     group by 1, 2, 3, 4
 
 ),

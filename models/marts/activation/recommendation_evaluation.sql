@@ -1,66 +1,34 @@
-with items as (
+with hits as (
 
-    select
-        customer_id,
-        product_id,
-        order_date
-    from {{ ref('fct_order_items') }}
-    where is_valid_order and customer_id is not null and product_id is not null
+    select * from {{ ref('int_offer_hits') }}
+
+),
+
+standings as (
+
+    {{ standings(var('recommendation_test_days')) }}
 
 ),
 
 calendar as (
 
-    select {{ add_days('as_of_date', -var('recommendation_test_days')) }} as cutoff_date
-    from {{ ref('int_shop_calendar') }}
+    select cutoff_date
+    from standings
+    where standing = 'past'
 
 ),
 
-offers as (
-
-    select * from {{ ref('int_past_recommendations') }}
-
-),
-
-known as (
-
-    select distinct
-        items.customer_id,
-        items.product_id
-    from items
-    inner join calendar on items.order_date < calendar.cutoff_date
-
-),
-
-people as (
-
-    select distinct customer_id
-    from known
-
-),
-
-last_days as (
+served as (
 
     select
-        items.customer_id,
-        max(items.order_date) as order_date
-    from items
-    inner join people on items.customer_id = people.customer_id
-    inner join calendar on items.order_date >= calendar.cutoff_date
+        offers.method,
+        count(distinct profiles.customer_id) as people,
+        count(distinct offers.product_id) as products
+    from {{ ref('int_offer_profiles') }} as profiles
+    inner join {{ ref('int_offers') }} as offers
+        on profiles.standing = offers.standing and profiles.profile = offers.profile
+    where profiles.standing = 'past' and profiles.is_first_row
     group by 1
-
-),
-
--- What each of them bought on their last day, which nothing that was offered knows of.
-wanted as (
-
-    select distinct
-        items.customer_id,
-        items.product_id,
-        case when known.product_id is null then 'new' else 'repeat' end as kind
-    from items
-    inner join last_days on items.customer_id = last_days.customer_id and items.order_date = last_days.order_date
-    left join known on items.customer_id = known.customer_id and items.product_id = known.product_id
 
 ),
 
@@ -82,25 +50,6 @@ methods as (
 
 ),
 
-by_person as (
-
-    select
-        wanted.kind,
-        methods.method,
-        wanted.customer_id,
-        count(*) as products,
-        count(offers.product_id) as found
-    from wanted
-    cross join methods
-    left join offers
-        on
-            methods.method = offers.reason
-            and wanted.customer_id = offers.customer_id
-            and wanted.product_id = offers.product_id
-    group by 1, 2, 3
-
-),
-
 judged_people as (
 
     select
@@ -109,7 +58,7 @@ judged_people as (
         customer_id,
         case when found > 0 then 1 else 0 end as is_hit,
         cast({{ ratio('found', 'products', 6) }} as decimal(9, 6)) as recall
-    from by_person
+    from hits
 
 ),
 
@@ -127,21 +76,10 @@ sums as (
 
 ),
 
-served as (
-
-    select
-        reason as method,  -- noqa: RF04
-        count(distinct customer_id) as people,
-        count(distinct product_id) as products
-    from offers
-    group by 1
-
-),
-
 tested as (
 
-    select count(*) as people
-    from last_days
+    select count(distinct customer_id) as people
+    from hits
 
 ),
 

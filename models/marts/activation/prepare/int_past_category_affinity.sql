@@ -1,1 +1,0 @@
-{{ affinity_pairs('product_category', days_back=var('recommendation_test_days')) }}

@@ -1,1 +1,0 @@
-{{ next_order_windows(days_back=90) }}

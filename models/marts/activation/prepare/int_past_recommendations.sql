@@ -1,3 +1,0 @@
-{{ recommendations(days_back=var('recommendation_test_days')) }}
-
-select * from offers

@@ -1,1 +1,0 @@
-{{ repurchase_times(days_back=var('recommendation_test_days')) }}
