@@ -1,4 +1,3 @@
-{%- set horizons = [7, 30, 90] -%}
 {%- set bands = [
     (0.4, '7: 40 % and more'), (0.2, '6: 20 to 40 %'), (0.1, '5: 10 to 20 %'), (0.05, '4: 5 to 10 %'),
     (0.02, '3: 2 to 5 %'), (0.01, '2: 1 to 2 %'),
@@ -12,10 +11,8 @@ with next_orders as (
 
 horizons as (
 
-    select horizon_days
-    from (
-        values {% for horizon in horizons %}({{ horizon }}){{ ', ' if not loop.last }}{% endfor %}
-    ) as listed (horizon_days)
+    select listed.horizon_days
+    from (values (7), (30), (90)) as listed (horizon_days)
 
 ),
 
@@ -26,9 +23,9 @@ predicted as (
         next_orders.basis,
         horizons.horizon_days,
         case horizons.horizon_days
-            {%- for horizon in horizons %}
-            when {{ horizon }} then next_orders.order_probability_{{ horizon }}_days
-            {%- endfor %}
+            when 7 then next_orders.order_probability_7_days
+            when 30 then next_orders.order_probability_30_days
+            else next_orders.order_probability_90_days
         end as probability,
         case
             when next_orders.next_order_date < {{ add_days('next_orders.cutoff_date', 'horizons.horizon_days') }} then 1

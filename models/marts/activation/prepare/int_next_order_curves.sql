@@ -40,9 +40,9 @@ ranges as (
 
 digits as (
 
-    select digit
+    select listed.digit
     from (
-        values {% for digit in range(10) %}({{ digit }}){{ ', ' if not loop.last }}{% endfor %}
+        values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)
     ) as listed (digit)
 
 ),

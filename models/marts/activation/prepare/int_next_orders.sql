@@ -66,10 +66,10 @@ placed as (
         waits.*,
         told.basis_told,
         told.late_bin,
-        {{ rounded('(ln(cast(waits.days as double)) - waits.log_scale) * ' ~ steps, 6) }} as place_today
-        {%- for horizon in horizons %},
-        {{ rounded('(ln(waits.days + ' ~ horizon ~ 'e0) - waits.log_scale) * ' ~ steps, 6) }} as place_{{ horizon }}
+        {%- for horizon in horizons %}
+            {{ rounded('(ln(waits.days + ' ~ horizon ~ 'e0) - waits.log_scale) * ' ~ steps, 6) }} as place_{{ horizon }},
         {%- endfor %}
+        {{ rounded('(ln(cast(waits.days as double)) - waits.log_scale) * ' ~ steps, 6) }} as place_today
     from waits
     inner join told
         on waits.standing = told.standing and waits.basis = told.basis and waits.curve = told.curve
@@ -81,13 +81,13 @@ looked_up as (
     select
         placed.*,
         today.log_staying - (floor(placed.place_today) + 1 - placed.place_today) * today.log_step as log_staying_today,
+        {%- for horizon in horizons %}
+            in_{{ horizon }}.log_staying
+            - (floor(placed.place_{{ horizon }}) + 1 - placed.place_{{ horizon }}) * in_{{ horizon }}.log_step
+                as log_staying_{{ horizon }},
+        {%- endfor %}
         quantiles.median_bin,
         quantiles.four_fifths_bin
-        {%- for horizon in horizons %},
-        in_{{ horizon }}.log_staying
-        - (floor(placed.place_{{ horizon }}) + 1 - placed.place_{{ horizon }}) * in_{{ horizon }}.log_step
-            as log_staying_{{ horizon }}
-        {%- endfor %}
     from placed
     left join curves as today
         on
@@ -102,12 +102,12 @@ looked_up as (
             and placed.curve = quantiles.curve
             and cast(floor(placed.place_today) as integer) = quantiles.bin
     {%- for horizon in horizons %}
-    left join curves as in_{{ horizon }}
-        on
-            placed.standing = in_{{ horizon }}.standing
-            and placed.basis = in_{{ horizon }}.basis
-            and placed.curve = in_{{ horizon }}.curve
-            and cast(floor(placed.place_{{ horizon }}) as integer) = in_{{ horizon }}.bin
+        left join curves as in_{{ horizon }}
+            on
+                placed.standing = in_{{ horizon }}.standing
+                and placed.basis = in_{{ horizon }}.basis
+                and placed.curve = in_{{ horizon }}.curve
+                and cast(floor(placed.place_{{ horizon }}) as integer) = in_{{ horizon }}.bin
     {%- endfor %}
 
 ),
@@ -117,9 +117,9 @@ dated as (
     select
         *,
         {%- for column in ['late', 'median', 'four_fifths'] %}
-        {{ add_days(
-            'order_date', 'ceil(' ~ rounded('exp(' ~ column ~ '_bin / ' ~ steps ~ 'e0 + log_scale)', 6) ~ ') - 1'
-        ) }} as {{ column }}_date{{ ',' if not loop.last }}
+            {{ add_days(
+                'order_date', 'ceil(' ~ rounded('exp(' ~ column ~ '_bin / ' ~ steps ~ 'e0 + log_scale)', 6) ~ ') - 1'
+            ) }} as {{ column }}_date{{ ',' if not loop.last }}
         {%- endfor %}
     from looked_up
 
@@ -141,7 +141,8 @@ final as (
         case when median_date < cutoff_date then cutoff_date else median_date end as median_next_order_date,
         case when four_fifths_date < cutoff_date then cutoff_date else four_fifths_date end as four_fifths_next_order_date,
         {%- for horizon in horizons %}
-        {{ rounded('1 - exp(log_staying_' ~ horizon ~ ' - log_staying_today)', 6) }} as order_probability_{{ horizon }}_days,
+            {{ rounded('1 - exp(log_staying_' ~ horizon ~ ' - log_staying_today)', 6) }}
+                as order_probability_{{ horizon }}_days,
         {%- endfor %}
         next_order_date
     from dated

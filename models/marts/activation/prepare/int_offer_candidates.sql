@@ -50,7 +50,7 @@ bought_together as (
         {{ pulled_share('product_pairs.both_people', 'product_pairs.people', 'products.share_of_people') }} as score,
         row_number() over (
             partition by product_pairs.standing, product_pairs.product_id
-            order by product_pairs.both_people desc, products.product_number
+            order by product_pairs.both_people desc, products.product_number asc
         ) as place
     from product_pairs
     inner join products
@@ -64,7 +64,7 @@ next_categories as (
         category_pairs.*,
         row_number() over (
             partition by category_pairs.standing, category_pairs.product_category
-            order by category_pairs.confidence desc, category_pairs.other_product_category
+            order by category_pairs.confidence desc, category_pairs.other_product_category asc
         ) as place
     from category_pairs
 
@@ -117,7 +117,7 @@ placed_with_beginners as (
     select
         *,
         row_number() over (
-            partition by standing, first_order_category order by score desc, product_number
+            partition by standing, first_order_category order by score desc, product_number asc
         ) as place
     from popular_with_beginners
 

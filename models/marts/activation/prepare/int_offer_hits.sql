@@ -71,7 +71,7 @@ wanted as (
 
 methods as (
 
-    select method
+    select listed.method
     from (
         values
         ('as_published'), ('bought_together'), ('next_category'), ('buy_again'), ('popular_in_segment'), ('popular')

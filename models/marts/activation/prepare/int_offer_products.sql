@@ -75,11 +75,11 @@ numbered as (
     select
         available.*,
         row_number() over (
-            partition by available.standing order by available.people desc, available.product_id
+            partition by available.standing order by available.people desc, available.product_id asc
         ) as product_number,
         row_number() over (
             partition by available.standing, available.product_category
-            order by available.people desc, available.product_id
+            order by available.people desc, available.product_id asc
         ) as place_in_category
     from available
 

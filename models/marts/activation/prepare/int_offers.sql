@@ -112,7 +112,7 @@ found as (
 
 ways as (
 
-    select way
+    select listed.way
     from (values ('together'), ('alone')) as listed (way)
 
 ),
@@ -122,7 +122,7 @@ by_method as (
 
     select
         found.*,
-        case when ways.way = 'together' then 'as_published' else found.reason end as method
+        case when ways.way = 'together' then 'as_published' else found.reason end as method  -- noqa: RF04
     from found
     inner join ways
         on
@@ -143,9 +143,9 @@ best as (
         profile,
         method,
         product_number,
-        max(score) as score
-        {%- for reason in reasons %},
-        max(case when reason = '{{ reason }}' then score end) as {{ reason }}
+        max(score) as score,
+        {%- for reason in reasons %}
+            max(case when reason = '{{ reason }}' then score end) as {{ reason }}{{ ',' if not loop.last }}
         {%- endfor %}
     from by_method
     group by 1, 2, 3, 4
@@ -157,7 +157,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by standing, profile, method order by score desc, product_number
+            partition by standing, profile, method order by score desc, product_number asc
         ) as offer_rank
     from best
 
@@ -174,7 +174,7 @@ final as (
         products.product_category,
         case
             {%- for reason in reasons %}
-            when ranked.score = ranked.{{ reason }} then '{{ reason }}'
+                when ranked.score = ranked.{{ reason }} then '{{ reason }}'
             {%- endfor %}
         end as reason,
         ranked.score
