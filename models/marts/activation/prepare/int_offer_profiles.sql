@@ -10,6 +10,12 @@ products as (
 
 ),
 
+candidates as (
+
+    select * from {{ ref('int_offer_candidates') }}
+
+),
+
 repurchases as (
 
     select * from {{ ref('int_repurchase_times') }}
@@ -58,7 +64,26 @@ people as (
 
 ),
 
--- Just bought: of things that last, another one is not wanted now. Due: a quarter of the people have bought of it again by then.
+-- Products that offers look at one by one; of all others only the category matters.
+looked_at as (
+
+    select
+        standing,
+        given_by as product_id
+    from candidates
+    where reason = 'bought_together'
+    union
+    select
+        products.standing,
+        products.product_id
+    from candidates
+    inner join products
+        on candidates.standing = products.standing and candidates.product_number = products.product_number
+
+),
+
+-- Just bought: of things that last, another one is not wanted now. Due: a quarter of the people have bought of it again
+-- by then.
 states as (
 
     select
@@ -77,7 +102,8 @@ states as (
             {{ days_between('purchases.last_date', 'purchases.cutoff_date') }}
             >= repurchases.quarter_bought_again_days,
             false
-        ) as is_due
+        ) as is_due,
+        looked_at.product_id is not null as is_candidate
     from people
     inner join purchases
         on people.standing = purchases.standing and people.customer_id = purchases.customer_id
@@ -88,10 +114,13 @@ states as (
             and purchases.product_category = repurchases.product_category
     left join products
         on purchases.standing = products.standing and purchases.product_id = products.product_id
+    left join looked_at
+        on purchases.standing = looked_at.standing and purchases.product_id = looked_at.product_id
 
 ),
 
--- People with one product share a profile with all whose is the same, so that a shop of one-time buyers costs what its products cost.
+-- People with one product share a profile with all who are in the same position, so that a shop of one-time buyers costs
+-- what its products cost.
 final as (
 
     select
@@ -100,7 +129,8 @@ final as (
         case
             when has_one_product
                 then
-                    product_id || '|' || first_order_category
+                    case when is_candidate or is_due then product_id else product_category end
+                    || '|' || first_order_category
                     || case when is_resting then '|resting' else '' end
                     || case when is_due then '|due' else '' end
             else customer_id
@@ -111,7 +141,8 @@ final as (
         first_order_category,
         product_number,
         is_resting,
-        is_due
+        is_due,
+        is_candidate or is_due as is_looked_at
     from states
 
 )

@@ -4,10 +4,10 @@ with profiles as (
     select distinct
         standing,
         profile,
-        product_id,
+        case when is_looked_at then product_id end as product_id,
         product_category,
         first_order_category,
-        product_number,
+        case when is_looked_at then product_number end as product_number,
         is_resting,
         is_due
     from {{ ref('int_offer_profiles') }}
