@@ -1,6 +1,6 @@
 {#
-    Two days side by side: `now`, and `past`, `past_days` before it. What is said today and what would have been said then are rows of the same
-    models, so that one cannot know more than the other. Orders from a cut-off day on are not known yet.
+    Two days side by side: `now`, and `past`, `past_days` before it. What is said today and what would have been said then
+    are rows of the same models, so that one cannot know more than the other. Orders from a cut-off day on are not known yet.
 #}
 {% macro standings(past_days) -%}
     select

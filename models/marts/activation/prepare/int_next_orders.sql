@@ -67,7 +67,8 @@ placed as (
         told.basis_told,
         told.late_bin,
         {%- for horizon in horizons %}
-            {{ rounded('(ln(waits.days + ' ~ horizon ~ 'e0) - waits.log_scale) * ' ~ steps, 6) }} as place_{{ horizon }},
+            {{ rounded('(ln(waits.days + ' ~ horizon ~ 'e0) - waits.log_scale) * ' ~ steps, 6) }}
+                as place_{{ horizon }},
         {%- endfor %}
         {{ rounded('(ln(cast(waits.days as double)) - waits.log_scale) * ' ~ steps, 6) }} as place_today
     from waits
@@ -115,12 +116,12 @@ looked_up as (
 dated as (
 
     select
-        *,
         {%- for column in ['late', 'median', 'four_fifths'] %}
             {{ add_days(
                 'order_date', 'ceil(' ~ rounded('exp(' ~ column ~ '_bin / ' ~ steps ~ 'e0 + log_scale)', 6) ~ ') - 1'
-            ) }} as {{ column }}_date{{ ',' if not loop.last }}
+            ) }} as {{ column }}_date,
         {%- endfor %}
+        looked_up.*
     from looked_up
 
 ),
@@ -139,7 +140,10 @@ final as (
         late_date as usual_latest_date,
         late_date < cutoff_date as is_overdue,
         case when median_date < cutoff_date then cutoff_date else median_date end as median_next_order_date,
-        case when four_fifths_date < cutoff_date then cutoff_date else four_fifths_date end as four_fifths_next_order_date,
+        case
+            when four_fifths_date < cutoff_date then cutoff_date
+            else four_fifths_date
+        end as four_fifths_next_order_date,
         {%- for horizon in horizons %}
             {{ rounded('1 - exp(log_staying_' ~ horizon ~ ' - log_staying_today)', 6) }}
                 as order_probability_{{ horizon }}_days,

@@ -119,8 +119,8 @@ states as (
 
 ),
 
--- People with one product share a profile with all who are in the same position, so that a shop of one-time buyers costs
--- what its products cost.
+-- People with one product share a profile with all in the same position, so that a shop of one-time buyers costs what
+-- its products cost.
 final as (
 
     select

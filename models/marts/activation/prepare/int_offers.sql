@@ -143,10 +143,10 @@ best as (
         profile,
         method,
         product_number,
-        max(score) as score,
         {%- for reason in reasons %}
-            max(case when reason = '{{ reason }}' then score end) as {{ reason }}{{ ',' if not loop.last }}
+            max(case when reason = '{{ reason }}' then score end) as {{ reason }},
         {%- endfor %}
+        max(score) as score
     from by_method
     group by 1, 2, 3, 4
 
