@@ -58,7 +58,8 @@ gaps as (
         customer_occasion_number + 1 as customer_occasion_number,
         next_order_date,
         cast(
-            {{ rounded('ln(cast(' ~ days_between('order_date', 'next_order_date') ~ ' as double))', 9) }} as decimal(18, 9)
+            {{ rounded('ln(cast(' ~ days_between('order_date', 'next_order_date') ~ ' as double))', 9) }}
+            as decimal(18, 9)
         ) as log_days
     from followed
     where next_order_date is not null
@@ -101,7 +102,7 @@ waits as (
         {{ days_between(
             'followed.order_date',
             'least(coalesce(followed.next_order_date, standings.cutoff_date), standings.cutoff_date)'
-        ) }} as days
+        ) }} as days_waited
     from followed
     inner join standings on followed.order_date < standings.cutoff_date
 
@@ -148,14 +149,14 @@ final as (
         cast(gaps as integer) as gaps,
         order_date,
         next_order_date,
-        cast(days as integer) as days,
+        cast(days_waited as integer) as days_waited,
         is_return,
         log_scale,
         basis,
         curve,
         cast(
             floor(
-                {{ rounded('ln(days + case when is_return = 1 then 0.5e0 else 0e0 end) - log_scale', 9) }}
+                {{ rounded('ln(days_waited + case when is_return = 1 then 0.5e0 else 0e0 end) - log_scale', 9) }}
                 * {{ next_order_steps() }}
             ) as integer
         ) as bin

@@ -67,10 +67,10 @@ placed as (
         told.basis_told,
         told.late_bin,
         {%- for horizon in horizons %}
-            {{ rounded('(ln(waits.days + ' ~ horizon ~ 'e0) - waits.log_scale) * ' ~ steps, 6) }}
+            {{ rounded('(ln(waits.days_waited + ' ~ horizon ~ 'e0) - waits.log_scale) * ' ~ steps, 6) }}
                 as place_{{ horizon }},
         {%- endfor %}
-        {{ rounded('(ln(cast(waits.days as double)) - waits.log_scale) * ' ~ steps, 6) }} as place_today
+        {{ rounded('(ln(cast(waits.days_waited as double)) - waits.log_scale) * ' ~ steps, 6) }} as place_today
     from waits
     inner join told
         on waits.standing = told.standing and waits.basis = told.basis and waits.curve = told.curve
@@ -135,7 +135,7 @@ final as (
         basis_told as basis,
         gaps,
         order_date as last_order_date,
-        days as days_waited,
+        days_waited,
         case when gaps > 0 then {{ rounded('exp(log_scale)', 1) }} end as usual_gap_days,
         late_date as usual_latest_date,
         late_date < cutoff_date as is_overdue,
