@@ -5,7 +5,7 @@ with own_counts as (
         basis,
         curve,
         bin,
-        sum(is_return) as returns,
+        sum(is_return) as returned,
         count(*) as waits
     from {{ ref('int_next_order_waits') }}
     group by 1, 2, 3, 4
@@ -18,7 +18,7 @@ counts as (
         standing,
         basis,
         bin,
-        sum(returns) as returns,
+        sum(returned) as returned,
         sum(waits) as waits
     from own_counts
     group by 1, 2, 3
@@ -34,7 +34,7 @@ ranges as (
         max(bin) as last_bin
     from counts
     group by 1, 2
-    having sum(returns) >= {{ var('next_order_min_returns') }}
+    having sum(returned) >= {{ var('next_order_min_returns') }}
 
 ),
 
@@ -63,7 +63,7 @@ dense as (
         ranges.standing,
         ranges.basis,
         bins.bin,
-        coalesce(counts.returns, 0) as returns,
+        coalesce(counts.returned, 0) as returned,
         coalesce(counts.waits, 0) as waits
     from ranges
     inner join bins on bins.bin between ranges.first_bin and ranges.last_bin
@@ -95,7 +95,7 @@ hazards as (
         basis,
         bin,
         cast(
-            ln(greatest(1 - returns / (waiting - (waits - returns) / 2e0), 1e-9)) as decimal(28, 12)
+            ln(greatest(1 - returned / (waiting - (waits - returned) / 2e0), 1e-9)) as decimal(28, 12)
         ) as log_step
     from at_risk
     where waiting >= {{ var('cohort_min_customers') }}
@@ -124,7 +124,7 @@ compared as (
         own_counts.standing,
         own_counts.basis,
         own_counts.curve,
-        sum(own_counts.returns) as returns,
+        sum(own_counts.returned) as returned,
         -sum(
             cast(
                 own_counts.waits
@@ -150,14 +150,14 @@ paces as (
         basis,
         curve,
         case
-            when basis = 'category' and returns < {{ var('next_order_min_returns') }} then 1
+            when basis = 'category' and returned < {{ var('next_order_min_returns') }} then 1
             else {{ rounded(
-                '(returns + ' ~ var('next_order_min_returns') ~ ')'
+                '(returned + ' ~ var('next_order_min_returns') ~ ')'
                 ' / (cast(expected_returns as double) + ' ~ var('next_order_min_returns') ~ ')', 9
             ) }}
         end as pace,
         case
-            when basis = 'category' and returns < {{ var('next_order_min_returns') }} then 'shop'
+            when basis = 'category' and returned < {{ var('next_order_min_returns') }} then 'shop'
             else basis
         end as basis_told
     from compared

@@ -37,6 +37,6 @@ final as (
             and earlier.bin <= later.bin
     group by 1, 2, 3, 4
 
-),
+)
 
 select * from final
