@@ -109,20 +109,28 @@ LISTINGS: tuple[Listing, ...] = (
     ),
     Listing(
         "/recommendations",
-        "marts.customer_recommendations",
-        ("customer_id", "rank"),
+        "marts.recommendations",
+        ("customer_id", "offer_rank"),
         "analyst",
         "What to offer to whom",
         {"customer": "customer_id"},
     ),
-    Listing("/campaigns", "marts.campaigns", ("campaign_id",), "stakeholder", "Launched campaigns"),
+    Listing(
+        "/next-orders",
+        "marts.next_order_windows",
+        ("customer_id",),
+        "analyst",
+        "When each person orders next",
+        {"customer": "customer_id", "basis": "basis"},
+    ),
+    Listing("/campaigns", "marts.campaigns", ("launch_id",), "stakeholder", "Launched campaigns"),
     Listing(
         "/campaigns/results",
         "marts.campaign_results",
-        ("campaign_id", "measure"),
+        ("launch_id", "measure"),
         "stakeholder",
         "What each campaign brought",
-        {"campaign": "campaign_id"},
+        {"campaign": "launch_id"},
     ),
 )
 

@@ -3,44 +3,44 @@
     sure that is. Only people with several are joined with themselves, and nobody with more than affinity_max_items.
 #}
 {% macro affinity_pairs(item) -%}
-with items as (
-
-    select * from {{ ref('fct_order_items') }}
-    where is_valid_order and customer_id is not null and {{ item }} is not null
-
-),
-
-bought as (
+with bought as (
 
     select distinct
+        standing,
         customer_id,
         {{ item }}
-    from items
+    from {{ ref('int_product_purchases') }}
 
 ),
 
 buyers as (
 
-    select count(distinct customer_id) as people
+    select
+        standing,
+        count(distinct customer_id) as people
     from bought
+    group by 1
 
 ),
 
 item_buyers as (
 
     select
+        standing,
         {{ item }},
         count(*) as people
     from bought
-    group by 1
+    group by 1, 2
 
 ),
 
 several as (
 
-    select customer_id
+    select
+        standing,
+        customer_id
     from bought
-    group by 1
+    group by 1, 2
     having count(*) between 2 and {{ var('affinity_max_items') }}
 
 ),
@@ -49,19 +49,24 @@ baskets as (
 
     select bought.*
     from bought
-    inner join several on bought.customer_id = several.customer_id
+    inner join several on bought.standing = several.standing and bought.customer_id = several.customer_id
 
 ),
 
 pairs as (
 
     select
+        one.standing,
         one.{{ item }},
         other.{{ item }} as other_{{ item }},
         count(*) as both_people
     from baskets as one
-    inner join baskets as other on one.customer_id = other.customer_id and one.{{ item }} <> other.{{ item }}
-    group by 1, 2
+    inner join baskets as other
+        on
+            one.standing = other.standing
+            and one.customer_id = other.customer_id
+            and one.{{ item }} <> other.{{ item }}
+    group by 1, 2, 3
     having count(*) >= {{ var('affinity_min_people') }}
 
 ),
@@ -69,17 +74,16 @@ pairs as (
 counted as (
 
     select
-        pairs.{{ item }},
-        pairs.other_{{ item }},
-        pairs.both_people,
+        pairs.*,
         item_buyers.people,
         other_buyers.people as other_people,
         buyers.people as all_people,
         cast(other_buyers.people as double) / buyers.people as other_share
     from pairs
-    cross join buyers
-    inner join item_buyers on pairs.{{ item }} = item_buyers.{{ item }}
-    inner join item_buyers as other_buyers on pairs.other_{{ item }} = other_buyers.{{ item }}
+    inner join buyers on pairs.standing = buyers.standing
+    inner join item_buyers on pairs.standing = item_buyers.standing and pairs.{{ item }} = item_buyers.{{ item }}
+    inner join item_buyers as other_buyers
+        on pairs.standing = other_buyers.standing and pairs.other_{{ item }} = other_buyers.{{ item }}
 
 ),
 
@@ -95,6 +99,7 @@ bounded as (
 final as (
 
     select
+        standing,
         {{ item }},
         other_{{ item }},
         both_people,
@@ -268,4 +273,17 @@ final as (
 )
 
 select * from final
+{%- endmacro %}
+
+{# A share of few people, pulled to everyone's as if there were return_driver_prior_people more of that share. #}
+{% macro pulled_share(part, people, overall) -%}
+    {{ ratio(
+        '(' ~ part ~ ' + ' ~ var('return_driver_prior_people') ~ ' * ' ~ overall ~ ')',
+        '(' ~ people ~ ' + ' ~ var('return_driver_prior_people') ~ ')',
+    ) }}
+{%- endmacro %}
+
+{# Twenty steps of the logarithm of a wait: each is five per cent of the wait longer than the one before. #}
+{% macro next_order_steps() -%}
+    {{ return(20) }}
 {%- endmacro %}

@@ -98,6 +98,20 @@
             'Pairs of products or categories that fewer people bought are left out.'},
         {'name': 'affinity_max_items', 'unit': 'products', 'description':
             'People with more different products or categories are left out of pairs.'},
+        {'name': 'next_order_prior_gaps', 'unit': 'gaps', 'description':
+            'A usual gap is pulled to that of everyone as if a person had this many more gaps of that length.'},
+        {'name': 'next_order_min_returns', 'unit': 'returns', 'description':
+            'Fewest returns to say when people come next; a category is pulled to the shop as if it had this many more.'},
+        {'name': 'recommendation_available_days', 'unit': 'days', 'description':
+            'Products that nobody bought for longer are not offered.'},
+        {'name': 'recommendation_rest_days', 'unit': 'days', 'description':
+            'So long after a purchase nothing is offered of a category that people hardly buy again.'},
+        {'name': 'recommendation_away_days', 'unit': 'days', 'description':
+            'People who have not come for longer get no offers.'},
+        {'name': 'recommendation_test_days', 'unit': 'days', 'description':
+            'How far back one looks to hold what would have been offered against what was bought.'},
+        {'name': 'recommendation_min_people', 'unit': 'people', 'description':
+            'With fewer people who came again in that time nothing is said of what is offered.'},
     ]) }}
 {%- endmacro %}
 

@@ -34,6 +34,12 @@ drivers as (
 
 ),
 
+offers as (
+
+    select * from {{ ref('recommendation_evaluation') }}
+
+),
+
 counted as (
 
     select
@@ -77,6 +83,27 @@ counted as (
         30 as need,
         coalesce(sum(repeat_purchases), 0) as have
     from repurchases
+    union all
+    select
+        'when people order next' as feature,
+        'people with two shopping days (next_order_min_returns)' as requirement,
+        {{ var('next_order_min_returns') }} as need,
+        coalesce(sum(case when frequency > 1 then 1 else 0 end), 0) as have
+    from customers
+    union all
+    select
+        'when people order next, by their own rhythm' as feature,
+        'returns after a second shopping day (next_order_min_returns)' as requirement,
+        {{ var('next_order_min_returns') }} as need,
+        coalesce(sum(greatest(frequency - 2, 0)), 0) as have
+    from customers
+    union all
+    select
+        'whether offers beat what is popular' as feature,
+        'people who came again and bought something new (recommendation_min_people)' as requirement,
+        {{ var('recommendation_min_people') }} as need,
+        coalesce(max(case when kind = 'new' then people end), 0) as have
+    from offers
 
 ),
 

@@ -1,128 +1,22 @@
-with items as (
+with times as (
 
-    select * from {{ ref('fct_order_items') }}
-    where is_valid_order and customer_id is not null and product_category is not null
-
-),
-
-calendar as (
-
-    select * from {{ ref('int_shop_calendar') }}
-
-),
-
-purchases as (
-
-    select distinct
-        customer_id,
-        product_category,
-        order_date
-    from items
-
-),
-
-followed as (
-
-    select
-        product_category,
-        customer_id,
-        order_date,
-        lead(order_date) over (partition by customer_id, product_category order by order_date) as next_date
-    from purchases
-
-),
-
--- Who has not bought again yet is watched until today and then lost from sight, and is no never-again.
-watched as (
-
-    select
-        followed.product_category,
-        {{ days_between('followed.order_date', 'coalesce(followed.next_date, calendar.as_of_date)') }} as days_seen,
-        case when followed.next_date is null then 0 else 1 end as is_repeat
-    from followed
-    cross join calendar
-
-),
-
-by_day as (
-
-    select
-        product_category,
-        days_seen,
-        count(*) as leaving,
-        sum(is_repeat) as repeats
-    from watched
-    group by 1, 2
-
-),
-
-at_risk as (
-
-    select
-        product_category,
-        days_seen,
-        repeats,
-        sum(leaving) over (
-            partition by product_category order by days_seen desc
-            rows between unbounded preceding and current row
-        ) as people_at_risk
-    from by_day
-
-),
-
--- Kaplan and Meier: the product of the shares that stay away, as the exponential of a sum of logarithms.
-curves as (
-
-    select
-        product_category,
-        days_seen,
-        {{ rounded(
-            '1 - exp(sum(ln(greatest(1 - cast(repeats as double) / people_at_risk, 1e-12))) over ('
-            'partition by product_category order by days_seen rows between unbounded preceding and current row))', 9
-        ) }} as bought_again_share
-    from at_risk
-
-),
-
-counted as (
-
-    select
-        product_category,
-        count(*) as purchases,
-        sum(is_repeat) as repeat_purchases
-    from watched
-    group by 1
-
-),
-
-quantiles as (
-
-    select
-        product_category,
-        min(case when bought_again_share >= 0.25 then days_seen end) as quarter_bought_again_days,
-        min(case when bought_again_share >= 0.5 then days_seen end) as half_bought_again_days,
-        min(case when bought_again_share >= 0.75 then days_seen end) as three_quarters_bought_again_days,
-        max(case when days_seen <= 90 then bought_again_share end) as bought_again_90_days,
-        max(case when days_seen <= 365 then bought_again_share end) as bought_again_365_days
-    from curves
-    group by 1
+    select * from {{ ref('int_repurchase_times') }}
+    where standing = 'now'
 
 ),
 
 final as (
 
     select
-        counted.product_category,
-        counted.purchases,
-        cast(counted.repeat_purchases as bigint) as repeat_purchases,
-        cast(quantiles.quarter_bought_again_days as integer) as quarter_bought_again_days,
-        cast(quantiles.half_bought_again_days as integer) as half_bought_again_days,
-        cast(quantiles.three_quarters_bought_again_days as integer) as three_quarters_bought_again_days,
-        coalesce(quantiles.bought_again_90_days, 0) as bought_again_90_days,
-        coalesce(quantiles.bought_again_365_days, 0) as bought_again_365_days
-    from counted
-    inner join quantiles on counted.product_category = quantiles.product_category
-    where counted.purchases >= {{ var('return_driver_min_people') }}
+        product_category,
+        purchases,
+        repeat_purchases,
+        quarter_bought_again_days,
+        half_bought_again_days,
+        three_quarters_bought_again_days,
+        bought_again_90_days,
+        bought_again_365_days
+    from times
 
 )
 

@@ -63,6 +63,13 @@ OTHERS: dict[str, object] = {
     "return_driver_prior_people": 9,
     "affinity_min_people": 2,
     "affinity_max_items": 3,
+    "next_order_prior_gaps": 1,
+    "next_order_min_returns": 3,
+    "recommendation_available_days": 30,
+    "recommendation_rest_days": 5,
+    "recommendation_away_days": 200,
+    "recommendation_test_days": 60,
+    "recommendation_min_people": 5,
 }
 
 

@@ -260,6 +260,8 @@ NOT_DRAWN = {
     "data_requirements": "why a feature shows nothing; asked when it does, and short",
     "product_affinity": "ids of products, for programs; their categories are drawn",
     "repurchase_times": "for whoever times a message; half of a shop of one-time buyers is never reached",
+    "next_order_calibration": "for whoever doubts a date in an analyst's list; no stakeholder's page shows such dates",
+    "recommendation_evaluation": "read once before an analyst's list of offers is used; products are drawn nowhere",
     "churn_distribution": "half a percentage point a row, for one's own thresholds; ranks say more than two bars",
     "cohort_retention_by_dimension": "mixes cohorts of different age; see returning_by_origin",
     "cohort_retention_30_days": "drawn as cohort_curves, one fixed set of cohorts a line",

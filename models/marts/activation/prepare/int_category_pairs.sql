@@ -1,0 +1,1 @@
+{{ affinity_pairs('product_category') }}
