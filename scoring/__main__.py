@@ -114,8 +114,11 @@ def _score(store: Store, options: argparse.Namespace) -> None:
             _evaluate(store, frame, horizon, settings)
         return
     others = sorted(set(options.horizon) - {frame.horizon_days})
-    results = [_result(store, frame, horizon, settings) for horizon in (frame.horizon_days, *others)]
-    _remove_others(frame.horizon_days, others)
+    results = [
+        _own_result(store, frame, settings),
+        *(_judge_and_fit(store, frame, horizon, settings) for horizon in others),
+    ]
+    _write_cards(frame, results)
     with step("scoring: score and write") as this:
         models = {one.model.horizon_days: one.model for one in results if one.model}
         written = store.replace("customer_churn_scores", _scores(store, frame, models) if models else [])
@@ -127,7 +130,7 @@ def _score(store: Store, options: argparse.Namespace) -> None:
         this.result = _write_clusters(store, frame)
     for one in results:
         for message in one.messages:
-            say(f"  scoring: {one.said_of}{message}")
+            say(f"  scoring: {f'{one.horizon_days} days: ' if others else ''}{message}")
 
 
 def _evaluate(store: Store, frame: Frame, horizon: int, settings: dict[str, float]) -> None:
@@ -148,15 +151,14 @@ class _Result:
     model: ShippedModel | None
     tables: Mapping[str, remembered.Rows]
     messages: tuple[str, ...]
-    said_of: str
+    card: str
+    horizon_days: int
 
 
-def _result(store: Store, frame: Frame, horizon: int, settings: dict[str, float]) -> _Result:
-    """Load the model of a horizon, or judge and fit where something it rests on has changed; write its card."""
-    folder, own = paths.warehouse_dir(), horizon == frame.horizon_days
-    said_of = "" if own else f"{horizon} days: "
-    kept = folder / remembered.file_of(remembered.FILE, None if own else horizon)
-    with step(f"scoring: {said_of}look at what has changed") as this:
+def _own_result(store: Store, frame: Frame, settings: dict[str, float]) -> _Result:
+    """Load the model of the features' horizon, or judge and fit where something it rests on has changed."""
+    folder, horizon = paths.warehouse_dir(), frame.horizon_days
+    with step("scoring: look at what has changed") as this:
         final = make_plan(_cutoffs(frame, horizon), frame.as_of_date, horizon).final
         origins = remembered.Origins(
             store.digests(final.known if final else (), horizon),
@@ -164,32 +166,28 @@ def _result(store: Store, frame: Frame, horizon: int, settings: dict[str, float]
             {name: value for name, value in settings.items() if name.startswith("churn_")},
             horizon,
         )
-        known = remembered.read(kept)
+        known = remembered.read(folder)
         change = origins.what_changed(known.origins) if known else "no model is kept"
         this.result = f"{change}: judge and fit" if change else f"nothing: {known.model.version if known else ''} holds"
-    if known is None or change is not None:
-        known, outcome = _judge_and_fit(store, frame, settings, origins)
-        if known is None:
-            kept.unlink(missing_ok=True)
-        else:
-            known.write(kept)
-        messages = tuple(outcome.messages)
-        tables = known.tables if known else _found(outcome, settings)
-        card = model_card.render(outcome)
+    if known is not None and change is None:
+        return _Result(known.model, known.tables, known.messages, known.card, horizon)
+    found = _judge_and_fit(store, frame, horizon, settings)
+    if found.model is None:
+        remembered.forget(folder)
     else:
-        messages, tables, card = known.messages, known.tables, known.card
-    write_whole(folder / remembered.file_of(remembered.CARD, None if own else horizon), card)
-    return _Result(known.model if known else None, tables, messages, said_of)
+        remembered.Remembered(origins, found.model, found.tables, found.messages, found.card).write(folder)
+    return found
 
 
-def _remove_others(own: int, others: Sequence[int]) -> None:
-    """Remove models and cards of horizons that are not scored any more."""
-    folder = paths.warehouse_dir()
-    for name in (remembered.FILE, remembered.CARD):
-        wanted = {remembered.file_of(name, horizon) for horizon in others}
-        for file in folder.glob(name.replace(".", "_*d.")):
-            if file.name not in wanted:
-                file.unlink()
+def _write_cards(frame: Frame, results: Sequence[_Result]) -> None:
+    """Write a model card for each horizon, and remove those of horizons that are not scored any more."""
+    names = {one.horizon_days: f"model_card_{one.horizon_days}d.md" for one in results}
+    names[frame.horizon_days] = "model_card.md"
+    for file in paths.warehouse_dir().glob("model_card_*d.md"):
+        if file.name not in names.values():
+            file.unlink()
+    for one in results:
+        write_whole(paths.warehouse_dir() / names[one.horizon_days], one.card)
 
 
 def _cutoffs(frame: Frame, horizon: int) -> list[date]:
@@ -214,24 +212,20 @@ def _judge(store: Store, frame: Frame, horizon: int, settings: dict[str, float])
     return run
 
 
-def _judge_and_fit(
-    store: Store, frame: Frame, settings: dict[str, float], origins: remembered.Origins
-) -> tuple[remembered.Remembered | None, Outcome]:
-    run = _judge(store, frame, origins.horizon_days, settings)
+def _judge_and_fit(store: Store, frame: Frame, horizon: int, settings: dict[str, float]) -> _Result:
+    run = _judge(store, frame, horizon, settings)
     with step("scoring: fit") as this:
         shipped = run.ship()
         this.result = shipped.version if shipped else "no model"
-    if shipped is None:
-        return None, run.outcome
     with step("scoring: hold earlier forecasts against what happened") as this:
         run.watch()
         tables = _found(run.outcome, settings)
         warning = drift.warning(tables["forecast_drift"])
         if warning:
             run.outcome.messages.append(warning)
-        this.result = "outside the interval at the last window" if warning else "as expected at the last window"
-    card = model_card.render(run.outcome)
-    return remembered.Remembered(origins, shipped, tables, tuple(run.outcome.messages), card), run.outcome
+        held = "as expected" if tables["forecast_drift"] else "nothing to hold against"
+        this.result = "outside the interval" if warning else held
+    return _Result(shipped, tables, tuple(run.outcome.messages), model_card.render(run.outcome), horizon)
 
 
 def _found(outcome: Outcome, settings: dict[str, float]) -> dict[str, list[dict[str, Any]]]:

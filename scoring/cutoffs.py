@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 # Windows apart that a model is chosen on; older ones are of another shop, and each costs a fit of every model.
 VALIDATIONS = 4
-# The last closed windows, one a month, that the forecast is held against beside those it was judged on; each costs a fit
-# of the model that ships.
+# The last closed windows, one a month, that the forecast is held against beside those it was judged on: a fit of the
+# model that ships for each.
 WATCHED = 3
 # Fewer known month ends than these teach a model that is not the one of today.
 MIN_KNOWN = 3

@@ -19,7 +19,6 @@ from pipeline.base.files import write_whole
 from scoring.shipped import ShippedModel
 
 FILE = "churn_model.json"
-CARD = "model_card.md"
 FORMAT = 1
 LIBRARIES = ("duckdb", "numpy", "scipy", "scikit-learn")
 # Words about a result, not the result.
@@ -82,8 +81,8 @@ class Remembered:
     messages: tuple[str, ...]
     card: str
 
-    def write(self, file: Path) -> None:
-        """Keep it in a file of the warehouse's folder."""
+    def write(self, folder: Path) -> None:
+        """Keep it in the warehouse's folder."""
         state = {
             "format": FORMAT,
             "origins": asdict(self.origins),
@@ -92,19 +91,13 @@ class Remembered:
             "messages": self.messages,
             "card": self.card,
         }
-        write_whole(file, json.dumps(state, default=_plain, separators=(",", ":")) + "\n")
+        write_whole(folder / FILE, json.dumps(state, default=_plain, separators=(",", ":")) + "\n")
 
 
-def file_of(name: str, horizon_days: int | None = None) -> str:
-    """Return the name of a file of a horizon; of the features' own it has no number in it."""
-    stem, _, kind = name.rpartition(".")
-    return name if horizon_days is None else f"{stem}_{horizon_days}d.{kind}"
-
-
-def read(file: Path) -> Remembered | None:
-    """Return what is kept in a file; None when there is nothing, or nothing that can be read."""
+def read(folder: Path) -> Remembered | None:
+    """Return what is kept in a folder; None when there is nothing, or nothing that can be read."""
     try:
-        state = json.loads(file.read_text(encoding="utf-8"))
+        state = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if state["format"] != FORMAT:
             return None
         tables = {name: [_restored(row) for row in rows] for name, rows in state["tables"].items()}
@@ -112,6 +105,11 @@ def read(file: Path) -> Remembered | None:
         return Remembered(Origins(**state["origins"]), model, tables, tuple(state["messages"]), str(state["card"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def forget(folder: Path) -> None:
+    """Have the next run judge and fit whatever has or has not changed."""
+    (folder / FILE).unlink(missing_ok=True)
 
 
 def code_digest() -> str:

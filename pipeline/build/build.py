@@ -41,7 +41,7 @@ from pipeline.runs.history import current
 # Everything that reads the scores, tests included: built after scoring.
 DOWNSTREAM_OF_SCORES = "source:scores+"
 # What scoring found out and applies until something it rests on changes.
-CHURN_MODELS = "churn_model*.json"
+CHURN_MODEL = "churn_model.json"
 
 
 # Names the first month to build again to the models that know how to (macros/dbt_internals/windows.sql).
@@ -193,8 +193,7 @@ def score(variables: str | None = None, horizons: Sequence[int] = ()) -> None:
         raise InputError("Further horizons are scored on DuckDB only: leave HORIZONS out, or unset DBT_TARGET.")
     options = ["--horizon", *map(str, horizons)] if horizons else []
     with exclusive(paths.warehouse_dir()):
-        for kept in paths.warehouse_dir().glob(CHURN_MODELS):
-            kept.unlink()
+        (paths.warehouse_dir() / CHURN_MODEL).unlink(missing_ok=True)
         before = finished_build()
         if before is None or on_spark() or before.engine != target():
             build_all(variables)

@@ -32,7 +32,7 @@ def test_values_grow_with_the_horizon_and_those_of_the_first_stay(first: int, va
 
 
 def test_horizons_are_scored_by_one_command_each_with_its_card(published_warehouse: Path, tmp_path: Path) -> None:
-    """The own horizon's model is loaded: the others cost a fit each, and change nothing of it."""
+    """The horizon of the marts is applied, the others are judged and fitted, and change nothing of it."""
     for name in ("build.duckdb", "churn_model.json"):
         shutil.copy(published_warehouse / name, tmp_path)
     told = run([sys.executable, "-m", "scoring", "--horizon", "30", "180", "365"], tmp_path)
@@ -71,4 +71,4 @@ def test_horizons_are_scored_by_one_command_each_with_its_card(published_warehou
     # and a run of the own horizon alone leaves nothing of the others behind
     run([sys.executable, "-m", "scoring"], tmp_path)
     assert read(tmp_path, "select distinct horizon_days from scores.customer_churn_scores") == [(90,)]
-    assert not list(tmp_path.glob("*_30d.*"))
+    assert not list(tmp_path.glob("model_card_*"))

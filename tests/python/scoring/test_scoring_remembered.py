@@ -11,7 +11,7 @@ import pytest
 from scoring.calibration import Calibration
 from scoring.models.additive import AdditiveScore
 from scoring.models.btyd import Pace
-from scoring.remembered import FILE, Origins, Remembered, code_digest, file_of, read
+from scoring.remembered import FILE, Origins, Remembered, code_digest, forget, read
 from scoring.shipped import ShippedModel
 from scoring.value import ValueModel
 
@@ -31,20 +31,17 @@ ROWS = [{"model": "base_rate", "cutoff_date": date(2020, 2, 1), "customers": 7, 
 
 def test_what_is_kept_comes_back_the_same(tmp_path: Path) -> None:
     kept = Remembered(ORIGINS, MODEL, {"churn_model_metrics": ROWS}, ("a message",), "# A card\n")
-    assert read(tmp_path / FILE) is None
-    kept.write(tmp_path / FILE)
-    assert read(tmp_path / FILE) == kept
-
-
-def test_each_horizon_has_a_file_of_its_own() -> None:
-    assert file_of(FILE) == "churn_model.json"
-    assert file_of(FILE, 30) == "churn_model_30d.json"
+    kept.write(tmp_path)
+    assert read(tmp_path) == kept
+    forget(tmp_path)
+    assert read(tmp_path) is None
+    forget(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 0}', '{"format": 1}', '{"format": 1, "tables": {"a": 1}}'])
 def test_what_cannot_be_read_is_judged_again(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text)
-    assert read(tmp_path / FILE) is None
+    assert read(tmp_path) is None
 
 
 @pytest.mark.parametrize(
