@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,11 +50,11 @@ def people(cutoff: date, chance: float) -> Snapshot:
         number,
         np.full(PEOPLE, cutoff.toordinal()),
         back.astype(float),
-        50.0 * back,
+        np.where(back, 50.0, 0.0),
     )
 
 
-def followed(levels: dict[date, float]) -> tuple[Run, list[dict[str, object]]]:
+def followed(levels: dict[date, float]) -> tuple[Run, list[dict[str, Any]]]:
     """Hold the forecast of every month against what happened, and fit on all of them."""
     run = Run(lambda day: people(day, levels[day]), MONTHS, AS_OF, 90, settings=SETTINGS)
     run.outcome.choice = Choice(RECENCY_ONLY, "for the test")
@@ -62,7 +63,7 @@ def followed(levels: dict[date, float]) -> tuple[Run, list[dict[str, object]]]:
     return run, drift_rows(run.outcome)
 
 
-def together(rows: list[dict[str, object]]) -> dict[object, dict[str, object]]:
+def together(rows: list[dict[str, Any]]) -> dict[date, dict[str, Any]]:
     return {row["cutoff_date"]: row for row in rows if row["band"] == "everyone"}
 
 
@@ -77,7 +78,7 @@ def test_a_shop_that_goes_on_as_before_stays_within_its_intervals() -> None:
         assert all(origin.known[-1] < cutoff for origin in run.outcome.plan.watched if origin.cutoff == cutoff)
         bands = [one for one in rows if one["cutoff_date"] == cutoff and one["band"] != "everyone"]
         for column in ("customers", "expected_returns", "actual_returns", "expected_revenue", "actual_revenue"):
-            assert sum(float(str(one[column])) for one in bands) == pytest.approx(float(str(row[column])))
+            assert sum(one[column] for one in bands) == pytest.approx(row[column])
 
 
 def test_a_shop_that_falls_is_told_of_and_the_model_of_that_run_follows() -> None:
@@ -108,7 +109,13 @@ def test_the_interval_is_chance_and_the_usual_distance_of_windows() -> None:
     )
     back = number % 10 == 0
     snapshot = Snapshot(
-        table, np.where(back, 5.0, np.nan), number % 1000, number, number * 0, back.astype(float), 50.0 * back
+        table,
+        np.where(back, 5.0, np.nan),
+        number % 1000,
+        number,
+        number * 0,
+        back.astype(float),
+        np.where(back, 50.0, 0.0),
     )
     value = ValueModel((1.0, 1.0, 1.0, 1.0), 50.0, 1e9, 1.0, Pace(0.1, 900.0))
     outcome = Outcome(date(2020, 4, 1), 90, Plan(None, None, ()))
