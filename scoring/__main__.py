@@ -217,7 +217,7 @@ def _judge_and_fit(store: Store, frame: Frame, horizon: int, settings: dict[str,
     with step("scoring: fit") as this:
         shipped = run.ship()
         this.result = shipped.version if shipped else "no model"
-    with step("scoring: hold earlier forecasts against what happened") as this:
+    with step("scoring: earlier forecasts") as this:
         run.watch()
         tables = _found(run.outcome, settings)
         warning = drift.warning(tables["forecast_drift"])
