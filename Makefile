@@ -65,9 +65,9 @@ backup: $(VENV)/.installed ## copy landing, published builds, campaigns and the 
 restore: $(VENV)/.installed ## put a backup back into empty folders (FROM=file)
 	@$(PIPELINE) -m pipeline restore --from "$(FROM)"
 
-score: $(VENV)/.installed ## judge and fit the churn model again, score, refresh what depends on the scores, publish
+score: $(VENV)/.installed ## judge and fit the churn model again, score, refresh what depends on the scores, publish (HORIZONS="30 90 180 365": further windows of the forecast)
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
-	@$(PIPELINE) -m pipeline score
+	@$(PIPELINE) -m pipeline score $(if $(HORIZONS),--horizons $(HORIZONS))
 
 extract: .venv-extract/.installed ## take what databases and APIs hold into the raw folder, as its sources.yml says (EXTRACT=--whole: from the beginning)
 	@.venv-extract/bin/python -m extraction $(EXTRACT)

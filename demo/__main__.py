@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--shop", choices=("default", "loyal"), default="default", help="mostly one-time buyers, or loyal ones"
     )
     parser.add_argument("--seed", type=int, default=7, help="another seed, another shop")
+    parser.add_argument("--pairs", action="store_true", help="two features act together on who comes back")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="of the nine files")
     parser.add_argument(
         "--shape",
@@ -63,7 +64,7 @@ def _generate(options: argparse.Namespace) -> None:
         return
     from demo.shop import generate
 
-    generate(out, options.orders, seed=options.seed, shop=options.shop, file_format=options.format)
+    generate(out, options.orders, seed=options.seed, shop=options.shop, file_format=options.format, pairs=options.pairs)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,9 @@ class Process:
         Share of people whose first attempt fails, and of valid orders followed by a failed one.
     orders_per_person
         About how many orders to expect of a person, to simulate neither too few people nor far too many.
+    pair
+        Factor where number of orders and category go together: a first order from a category that few come back for, a
+        later one from one that many do. Elsewhere its inverse, so that neither feature tells it alone.
     """
 
     kappa: float
@@ -122,6 +125,7 @@ class Process:
     failed_first: float
     failed_later: float
     orders_per_person: float
+    pair: float = 1.0
 
     def baseline(self) -> Floats:
         """Integrated baseline rate at 0, 1, ... days after an order."""
@@ -173,6 +177,8 @@ def _without_signal(process: Process, constant_rate: float, orders_per_person: f
         orders_per_person=orders_per_person,
     )
 
+
+PAIR = 2.0  # of shops with pairs
 
 PROCESSES: dict[tuple[str, bool], Process] = {
     ("default", True): ONE_TIME_BUYERS,
@@ -291,9 +297,10 @@ class Clock:
 
 def rate_factor(process: Process, count: Ints, region: Ints, loyalty: Floats) -> Floats:
     r"""Give :math:`\theta` of orders from the number of valid orders so far, region and category factor."""
+    by_pair = np.where((count > 1) == (loyalty > 1.0), process.pair, 1.0 / process.pair)
     by_count = np.array(process.by_count)[np.minimum(count, len(process.by_count)) - 1]
     by_category = loyalty if process.uses_category else np.ones_like(loyalty)
-    return np.asarray(by_count * np.array(process.by_region)[region] * by_category)
+    return np.asarray(by_count * np.array(process.by_region)[region] * by_category * by_pair)
 
 
 def parcel_class(delivered: Floats, promised_day: Ints) -> Ints:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from demo.dirt import SMALLEST_DIRTY_SHOP, Soiler
 from demo.further import CONTACTS_FILE, EFFECTS_FILE, SUFFIX
 from demo.people import Chunk, World, simulate_chunk
 from demo.places import build_places
-from demo.process import DAY, PROCESSES, START, Clock, probability_of_order
+from demo.process import DAY, PAIR, PROCESSES, START, Clock, Process, probability_of_order
 from demo.records import build_records
 from demo.tables import (
     TABLES,
@@ -126,6 +126,7 @@ def generate(
     *,
     process_seed: int | None = None,
     signal: bool = True,
+    pairs: bool = False,
     workers: int | None = None,
 ) -> None:
     """Generate a fictional shop: nine raw tables, the true probabilities of another order, and ``shop.json``.
@@ -148,6 +149,8 @@ def generate(
         Seed of people, orders and returns: another history of the same shop.
     signal
         False: everyone returns at the same constant rate, so that no model can have skill.
+    pairs
+        True: number of orders and category act on the return together, which no sum over single features tells.
     workers
         Threads; by default one per core, at most four.
 
@@ -172,7 +175,8 @@ def generate(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            plan = _make_plan(orders, seed, seed if process_seed is None else process_seed, shop, signal)
+            process = replace(PROCESSES[shop, signal], pair=PAIR if pairs else 1.0)
+            plan = _make_plan(orders, seed, seed if process_seed is None else process_seed, process)
             people, as_of = _write(plan, seed, partial, file_format, workers or min(os.cpu_count() or 1, MOST_WORKERS))
             as_of_date = START + dt.timedelta(days=as_of)
             facts = {
@@ -183,6 +187,7 @@ def generate(
                 "file_format": file_format,
                 "process_seed": plan.process_seed,
                 "signal": signal,
+                **({"pairs": True} if pairs else {}),
                 "people": people,
                 "as_of_date": as_of_date.isoformat(),
                 "cutoff_dates": [(START + dt.timedelta(days=cutoff)).isoformat() for cutoff in cutoffs(as_of)],
@@ -195,13 +200,12 @@ def generate(
         this.result = f"{orders:,} orders of {people:,} people up to {as_of_date - dt.timedelta(days=1)}"
 
 
-def _make_plan(orders: int, seed: int, process_seed: int, shop: Shop, signal: bool) -> _Plan:
+def _make_plan(orders: int, seed: int, process_seed: int, process: Process) -> _Plan:
     def stream(job: int) -> np.random.Generator:
         return np.random.default_rng([seed, 0, job])
 
     places = build_places(stream(PLACES_STREAM))
     catalogue = build_catalogue(stream(CATALOGUE_STREAM), places, orders)
-    process = PROCESSES[shop, signal]
     world = World(places, catalogue, process, Clock(process))
     return _Plan(orders, process_seed, world, Names(stream(NAMES_STREAM), world))
 

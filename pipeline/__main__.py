@@ -33,7 +33,7 @@ def _score(options: argparse.Namespace) -> None:
     from pipeline.build.build import score
     from pipeline.publish.publish import publish
 
-    score(options.vars)
+    score(options.vars, options.horizons)
     publish(options.vars)
 
 
@@ -175,6 +175,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--if-absent": {"action": "store_true", "help": "do nothing when any build is published"},
     "--no-wait": {"action": "store_true", "help": "give up when another run is at work (exit code 5)"},
     "--vars": {"metavar": "YAML", "help": "dbt variables, e.g. '{as_of_date: 2018-03-01}'"},
+    "--horizons": {
+        "nargs": "+",
+        "type": int,
+        "default": [],
+        "metavar": "DAYS",
+        "help": "further windows of the forecast, each with its own card, e.g. 30 90 180 365",
+    },
     "--to": {"metavar": "FOLDER", "default": "data/backups", "help": "where backups are kept"},
     "--from": {"metavar": "FILE", "dest": "file", "required": True, "help": "the backup"},
     "--check": {"action": "store_true", "help": "a dry run of shop.yml: nothing is kept (what `map` does anyway)"},
@@ -187,7 +194,10 @@ STEPS = {
     "map": Step("a dry run of shop.yml, or a first one", _map, ("--check", "--suggest"), is_recorded=False),
     "build": Step("load, models, tests and scores, in the build file", _build, ("--vars", "--no-score")),
     "score": Step(
-        "judge and fit again, score, refresh what depends on the scores, publish", _score, ("--vars",), has_alerts=True
+        "judge and fit again, score, refresh what depends on the scores, publish",
+        _score,
+        ("--horizons", "--vars"),
+        has_alerts=True,
     ),
     "publish": Step("publish the build file", _publish, has_alerts=True),
     "warehouse": Step(

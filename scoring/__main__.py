@@ -7,7 +7,8 @@ import contextlib
 import io
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
@@ -20,12 +21,12 @@ from pipeline.base.console import say, step
 from pipeline.base.errors import StoppedByHand
 from pipeline.base.files import write_whole
 from pipeline.base.outcome import run_until_stopped
-from scoring import backtest, clusters, model_card, remembered
+from scoring import backtest, clusters, drift, horizons, model_card, remembered
 from scoring.cutoffs import make_plan, with_history
 from scoring.effects import feature_effects
-from scoring.features import from_arrow
+from scoring.features import FeatureTable, Floats, from_arrow
 from scoring.run import RANDOM_STATE, Outcome, Run, calibration_rows, metric_rows
-from scoring.shipped import ShippedModel
+from scoring.shipped import Scores, ShippedModel
 from scoring.store import Frame, NoFeaturesError, Store, plain
 
 # What was found out when the model was judged: true until it is judged again.
@@ -33,6 +34,7 @@ FOUND_TABLES = (
     "churn_model_metrics",
     "churn_calibration",
     "forecast_calibration",
+    "forecast_drift",
     "ranking_backtest",
     "return_band_backtest",
     "churn_decision",
@@ -87,14 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--horizon",
         type=int,
+        nargs="+",
+        default=[],
         metavar="DAYS",
-        help="window of the forecast; another one than the features' (churn_horizon_days) needs --evaluate-only",
+        help="further windows of the forecast beside the features' own (churn_horizon_days); 30 90 180 365, for one",
     )
     parser.add_argument("--evaluate-only", action="store_true", help="print the figures of every model; write nothing")
     return parser
 
 
 def _score(store: Store, options: argparse.Namespace) -> None:
+    if any(horizon < 1 for horizon in options.horizon):
+        raise NoFeaturesError("A horizon is a whole number of days, 1 or more.")
     settings = store.settings()
     frame = store.frame()
     if frame is None:
@@ -103,26 +109,57 @@ def _score(store: Store, options: argparse.Namespace) -> None:
             for name in ("customer_churn_scores", *SMALL_TABLES, *CLUSTER_TABLES):
                 store.replace(name, [])
         return
-    horizon = options.horizon or frame.horizon_days
-    if horizon != frame.horizon_days and not options.evaluate_only:
-        raise NoFeaturesError(
-            f"The features are built for {frame.horizon_days} days. Set the dbt variable churn_horizon_days to "
-            f"{horizon} and build again, or add --evaluate-only."
-        )
-    cutoffs = with_history(frame.history_days, frame.as_of_date, horizon)
     if options.evaluate_only:
-        run = _judge(store, frame, cutoffs, horizon, settings)
-        if not run.outcome.judged:
-            raise NoFeaturesError(
-                f"There is nothing to judge a forecast of {horizon} days by: no window of that length has closed "
-                f"before {frame.as_of_date} with an earlier one to learn from. The first order is "
-                f"{frame.history_days.get(frame.as_of_date, 0):,} days old; try a shorter --horizon."
-            )
-        print(model_card.figures(run.outcome))
+        for horizon in sorted(set(options.horizon)) or [frame.horizon_days]:
+            _evaluate(store, frame, horizon, settings)
         return
-    folder = paths.warehouse_dir()
+    others = sorted(set(options.horizon) - {frame.horizon_days})
+    results = [
+        _own_result(store, frame, settings),
+        *(_judge_and_fit(store, frame, horizon, settings) for horizon in others),
+    ]
+    _write_cards(frame, results)
+    with step("scoring: score and write") as this:
+        models = {one.model.horizon_days: one.model for one in results if one.model}
+        written = store.replace("customer_churn_scores", _scores(store, frame, models) if models else [])
+        _write_tables(store, frame, models, [one.tables for one in results])
+        this.result = f"{written // max(len(models), 1):,} customers"
+        if others:
+            this.result += f", horizons of {', '.join(map(str, sorted(models)))} days"
+    with step("scoring: clusters") as this:
+        this.result = _write_clusters(store, frame)
+    for one in results:
+        for message in one.messages:
+            say(f"  scoring: {f'{one.horizon_days} days: ' if others else ''}{message}")
+
+
+def _evaluate(store: Store, frame: Frame, horizon: int, settings: dict[str, float]) -> None:
+    run = _judge(store, frame, horizon, settings)
+    if not run.outcome.judged:
+        raise NoFeaturesError(
+            f"There is nothing to judge a forecast of {horizon} days by: no window of that length has closed "
+            f"before {frame.as_of_date} with an earlier one to learn from. The first order is "
+            f"{frame.history_days.get(frame.as_of_date, 0):,} days old; try a shorter --horizon."
+        )
+    print(model_card.figures(run.outcome))
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a horizon has come to: its model where there is one, what was found out, and what is to be said of it."""
+
+    model: ShippedModel | None
+    tables: Mapping[str, remembered.Rows]
+    messages: tuple[str, ...]
+    card: str
+    horizon_days: int
+
+
+def _own_result(store: Store, frame: Frame, settings: dict[str, float]) -> _Result:
+    """Load the model of the features' horizon, or judge and fit where something it rests on has changed."""
+    folder, horizon = paths.warehouse_dir(), frame.horizon_days
     with step("scoring: look at what has changed") as this:
-        final = make_plan(cutoffs, frame.as_of_date, horizon).final
+        final = make_plan(_cutoffs(frame, horizon), frame.as_of_date, horizon).final
         origins = remembered.Origins(
             store.digests(final.known if final else (), horizon),
             remembered.code_digest(),
@@ -132,36 +169,38 @@ def _score(store: Store, options: argparse.Namespace) -> None:
         known = remembered.read(folder)
         change = origins.what_changed(known.origins) if known else "no model is kept"
         this.result = f"{change}: judge and fit" if change else f"nothing: {known.model.version if known else ''} holds"
-    if known is None or change is not None:
-        known, outcome = _judge_and_fit(store, frame, cutoffs, settings, origins)
-        if known is None:
-            remembered.forget(folder)
-        else:
-            known.write(folder)
-        messages = tuple(outcome.messages)
-        tables = known.tables if known else _found(outcome, settings)
-        card = model_card.render(outcome)
+    if known is not None and change is None:
+        return _Result(known.model, known.tables, known.messages, known.card, horizon)
+    found = _judge_and_fit(store, frame, horizon, settings)
+    if found.model is None:
+        remembered.forget(folder)
     else:
-        messages, tables, card = known.messages, known.tables, known.card
-    write_whole(folder / "model_card.md", card)
-    shipped = known.model if known else None
-    with step("scoring: score and write") as this:
-        written = store.replace("customer_churn_scores", _scores(store, frame, shipped) if shipped else [])
-        _write_tables(store, frame, shipped, tables)
-        this.result = f"{written:,} customers"
-    with step("scoring: clusters") as this:
-        this.result = _write_clusters(store, frame)
-    for message in messages:
-        say(f"  scoring: {message}")
+        remembered.Remembered(origins, found.model, found.tables, found.messages, found.card).write(folder)
+    return found
 
 
-def _judge(store: Store, frame: Frame, cutoffs: list[date], horizon: int, settings: dict[str, float]) -> Run:
+def _write_cards(frame: Frame, results: Sequence[_Result]) -> None:
+    """Write a model card for each horizon, and remove those of horizons that are not scored any more."""
+    names = {one.horizon_days: f"model_card_{one.horizon_days}d.md" for one in results}
+    names[frame.horizon_days] = "model_card.md"
+    for file in paths.warehouse_dir().glob("model_card_*d.md"):
+        if file.name not in names.values():
+            file.unlink()
+    for one in results:
+        write_whole(paths.warehouse_dir() / names[one.horizon_days], one.card)
+
+
+def _cutoffs(frame: Frame, horizon: int) -> list[date]:
+    return with_history(frame.history_days, frame.as_of_date, horizon)
+
+
+def _judge(store: Store, frame: Frame, horizon: int, settings: dict[str, float]) -> Run:
+    window = None if horizon == frame.horizon_days else horizon
     run = Run(
-        store.snapshot,
-        cutoffs,
+        lambda cutoff: store.snapshot(cutoff, window),
+        _cutoffs(frame, horizon),
         frame.as_of_date,
         horizon,
-        has_window_values=horizon == frame.horizon_days,
         settings=settings,
         progress=_progress,
     )
@@ -173,18 +212,20 @@ def _judge(store: Store, frame: Frame, cutoffs: list[date], horizon: int, settin
     return run
 
 
-def _judge_and_fit(
-    store: Store, frame: Frame, cutoffs: list[date], settings: dict[str, float], origins: remembered.Origins
-) -> tuple[remembered.Remembered | None, Outcome]:
-    run = _judge(store, frame, cutoffs, frame.horizon_days, settings)
+def _judge_and_fit(store: Store, frame: Frame, horizon: int, settings: dict[str, float]) -> _Result:
+    run = _judge(store, frame, horizon, settings)
     with step("scoring: fit") as this:
         shipped = run.ship()
         this.result = shipped.version if shipped else "no model"
-    if shipped is None:
-        return None, run.outcome
-    tables = _found(run.outcome, settings)
-    card = model_card.render(run.outcome)
-    return remembered.Remembered(origins, shipped, tables, tuple(run.outcome.messages), card), run.outcome
+    with step("scoring: earlier forecasts") as this:
+        run.watch()
+        tables = _found(run.outcome, settings)
+        warning = drift.warning(tables["forecast_drift"])
+        if warning:
+            run.outcome.messages.append(warning)
+        held = "as expected" if tables["forecast_drift"] else "nothing to hold against"
+        this.result = "outside the interval" if warning else held
+    return _Result(shipped, tables, tuple(run.outcome.messages), model_card.render(run.outcome), horizon)
 
 
 def _found(outcome: Outcome, settings: dict[str, float]) -> dict[str, list[dict[str, Any]]]:
@@ -192,8 +233,8 @@ def _found(outcome: Outcome, settings: dict[str, float]) -> dict[str, list[dict[
     rows = {
         "churn_model_metrics": metric_rows(outcome),
         "churn_calibration": calibration_rows(outcome),
-        # Orders and revenue of the windows are those of the features' own horizon, which is the one that is written.
         "forecast_calibration": backtest.forecast_rows(outcome),
+        "forecast_drift": drift.drift_rows(outcome),
         "ranking_backtest": backtest.ranking_rows(outcome),
         "return_band_backtest": backtest.band_rows(outcome),
         "churn_decision": backtest.decision_rows(outcome, settings),
@@ -205,29 +246,35 @@ def _found(outcome: Outcome, settings: dict[str, float]) -> dict[str, list[dict[
 
 
 def _write_tables(
-    store: Store, frame: Frame, shipped: ShippedModel | None, tables: Mapping[str, remembered.Rows]
+    store: Store,
+    frame: Frame,
+    models: Mapping[int, ShippedModel],
+    tables: Sequence[Mapping[str, remembered.Rows]],
 ) -> None:
     for name in FOUND_TABLES:
-        store.replace_rows(name, [{**row, "as_of_date": frame.as_of_date} for row in tables[name]])
-    store.replace_rows("churn_feature_effects", _effect_rows(store, frame, shipped) if shipped else [])
+        rows = [{**row, "as_of_date": frame.as_of_date} for found in tables for row in found[name]]
+        store.replace_rows(name, rows)
+    sample = store.sample(frame.as_of_date, EFFECT_ROWS) if models else None
+    store.replace_rows(
+        "churn_feature_effects",
+        [row for model in models.values() if sample for row in _effect_rows(sample, frame, model)],
+    )
     store.replace_rows(
         "churn_model",
         [
             {
-                "model_version": shipped.version,
+                "model_version": model.version,
                 "as_of_date": frame.as_of_date,
-                "horizon_days": shipped.horizon_days,
-                "model": shipped.name,
-                "definition": shipped.to_json(),
+                "horizon_days": model.horizon_days,
+                "model": model.name,
+                "definition": model.to_json(),
             }
-        ]
-        if shipped
-        else [],
+            for model in models.values()
+        ],
     )
 
 
-def _effect_rows(store: Store, frame: Frame, shipped: ShippedModel) -> list[dict[str, Any]]:
-    sample = store.sample(frame.as_of_date, EFFECT_ROWS)
+def _effect_rows(sample: FeatureTable, frame: Frame, shipped: ShippedModel) -> list[dict[str, Any]]:
     return [
         {
             "feature": one.feature,
@@ -316,47 +363,61 @@ def _write_clusters(store: Store, frame: Frame) -> str:
     return f"{found.chosen} clusters"
 
 
-def _scores(store: Store, frame: Frame, shipped: ShippedModel) -> Iterator[pa.Table]:
+def _scores(store: Store, frame: Frame, models: Mapping[int, ShippedModel]) -> Iterator[pa.Table]:
     """Score everyone at as_of_date, a batch at a time; where they stand among all takes a look at all first."""
-    used = shipped.additive.features
-    seen = [shipped.churn_probability(from_arrow(batch, used)) for batch in store.batches(frame.as_of_date, used)]
-    bands = backtest.RankBands.learn(np.concatenate(seen))
+    first = frame.horizon_days if frame.horizon_days in models else min(models)
+    used = tuple(dict.fromkeys(name for model in models.values() for name in model.additive.features))
+    seen: dict[int, list[Floats]] = {horizon: [] for horizon in models}
+    for batch in store.batches(frame.as_of_date, used):
+        table = from_arrow(batch, used)
+        staying = horizons.agree({one: -model.churn_probability(table) for one, model in models.items()}, first)
+        for horizon, chance in staying.items():
+            seen[horizon].append(-chance)
+    bands = {horizon: backtest.RankBands.learn(np.concatenate(parts)) for horizon, parts in seen.items()}
     done, total = 0, frame.customers.get(frame.as_of_date, 0)
-    # The hour of a score is that of its inputs: the same inputs give the same bytes on any day.
-    scored_at = datetime.combine(frame.as_of_date, time.min)
     for batch in store.batches(frame.as_of_date):
-        found = shipped.score(from_arrow(batch))
-        rows = batch.num_rows
-        columns: dict[str, pa.Array | pa.ChunkedArray] = {
-            "customer_id": batch.column("customer_id"),
-            "as_of_date": pa.array([frame.as_of_date] * rows, pa.date32()),
-            "horizon_days": pa.array(np.full(rows, shipped.horizon_days, dtype=np.int32)),
-            "churn_probability": pa.array(found.churn_probability),
-            "churn_band": pa.array(found.churn_band, pa.string()),
-            "return_rank_band": pa.array(bands.place(found.churn_probability), pa.string()),
-            "return_lift": pa.array(np.round(bands.lift(found.churn_probability), 6), from_pandas=True),
-            "score": pa.array(np.round(found.score, 9)),
-            "base_score": pa.array(np.full(rows, round(found.base_score, 9))),
-            "other_contribution": pa.array(np.round(found.reasons.other, 9)),
-            "expected_orders": pa.array(found.expected_orders),
-            "expected_revenue": pa.array(found.expected_revenue),
-            "usual_revenue": pa.array(found.usual_revenue),
-            "value_at_risk": pa.array(found.value_at_risk),
-            "model_version": pa.array([shipped.version] * rows, pa.string()),
-            "scored_at": pa.array([scored_at] * rows, pa.timestamp("us")),
-        }
-        for number, (text, topic, amount) in enumerate(
-            zip(found.reasons.texts, found.reasons.topics, found.reasons.contributions, strict=True), start=1
-        ):
-            columns[f"reason_{number}"] = pa.array(text, pa.string())
-            columns[f"reason_{number}_topic"] = pa.array(topic, pa.string())
-            columns[f"reason_{number}_contribution"] = pa.array(np.round(amount, 9))
-        for number, text in enumerate(found.reasons.risks, start=1):
-            columns[f"risk_reason_{number}"] = pa.array(text, pa.string())
-        done += rows
+        table = from_arrow(batch)
+        found = horizons.agreeing_scores({one: model.score(table) for one, model in models.items()}, models, first)
+        for horizon, scores in found.items():
+            yield _score_table(batch.column("customer_id"), frame, models[horizon], bands[horizon], scores)
+        done += batch.num_rows
         if total > 1_000_000:
             _progress(f"{done:,} of {total:,} customers scored")
-        yield pa.table(columns)
+
+
+def _score_table(
+    ids: pa.ChunkedArray, frame: Frame, shipped: ShippedModel, bands: backtest.RankBands, found: Scores
+) -> pa.Table:
+    rows = len(ids)
+    # The hour of a score is that of its inputs: the same inputs give the same bytes on any day.
+    scored_at = datetime.combine(frame.as_of_date, time.min)
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        "customer_id": ids,
+        "as_of_date": pa.array([frame.as_of_date] * rows, pa.date32()),
+        "horizon_days": pa.array(np.full(rows, shipped.horizon_days, dtype=np.int32)),
+        "churn_probability": pa.array(found.churn_probability),
+        "churn_band": pa.array(found.churn_band, pa.string()),
+        "return_rank_band": pa.array(bands.place(found.churn_probability), pa.string()),
+        "return_lift": pa.array(np.round(bands.lift(found.churn_probability), 6), from_pandas=True),
+        "score": pa.array(np.round(found.score, 9)),
+        "base_score": pa.array(np.full(rows, round(found.base_score, 9))),
+        "other_contribution": pa.array(np.round(found.reasons.other, 9)),
+        "expected_orders": pa.array(found.expected_orders),
+        "expected_revenue": pa.array(found.expected_revenue),
+        "usual_revenue": pa.array(found.usual_revenue),
+        "value_at_risk": pa.array(found.value_at_risk),
+        "model_version": pa.array([shipped.version] * rows, pa.string()),
+        "scored_at": pa.array([scored_at] * rows, pa.timestamp("us")),
+    }
+    for number, (text, topic, amount) in enumerate(
+        zip(found.reasons.texts, found.reasons.topics, found.reasons.contributions, strict=True), start=1
+    ):
+        columns[f"reason_{number}"] = pa.array(text, pa.string())
+        columns[f"reason_{number}_topic"] = pa.array(topic, pa.string())
+        columns[f"reason_{number}_contribution"] = pa.array(np.round(amount, 9))
+    for number, text in enumerate(found.reasons.risks, start=1):
+        columns[f"risk_reason_{number}"] = pa.array(text, pa.string())
+    return pa.table(columns)
 
 
 def _progress(text: str) -> None:

@@ -69,7 +69,7 @@ class RankBands:
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """The forecast that ships at one judged cut-off beside what happened, in columns of length n."""
 
     judged: Judged
@@ -97,10 +97,10 @@ class _Window:
 RANKINGS = ("return_probability", "expected_revenue", "value_at_risk", "recency", "monetary")
 
 
-def windows(outcome: Outcome) -> list[_Window]:
-    """Return the judged cut-offs at which the kind of model that ships was fitted, oldest first."""
+def windows(outcome: Outcome, among: Sequence[Judged] | None = None) -> list[Window]:
+    """Return the judged cut-offs at which the kind of model that ships was fitted, or some others, oldest first."""
     found = []
-    for judged in outcome.judged:
+    for judged in sorted(outcome.judged if among is None else among, key=lambda one: one.origin.cutoff):
         if outcome.choice is None or outcome.choice.model not in judged.churn_probability:
             continue
         churn = judged.churn_probability[outcome.choice.model]
@@ -108,7 +108,7 @@ def windows(outcome: Outcome) -> list[_Window]:
         worth, expected = value.order_value(features), (1.0 - churn) * value.orders(features)
         usual = value.usual_orders(features, outcome.horizon_days) * worth
         found.append(
-            _Window(
+            Window(
                 judged,
                 churn,
                 expected,
@@ -137,7 +137,7 @@ def forecast_rows(outcome: Outcome) -> list[dict[str, Any]]:
             revenue_low, revenue_high = _sum_interval(window.revenue[member], mean_value)
             rows.append(
                 {
-                    **_when(outcome, window),
+                    **when(outcome, window),
                     "decile": decile,
                     "customers": int(member.sum()),
                     "expected_occasions": float(expected_orders),
@@ -179,7 +179,7 @@ def ranking_rows(outcome: Outcome) -> list[dict[str, Any]]:
                 low, high = wilson(returned, count)
                 rows.append(
                     {
-                        **_when(outcome, window),
+                        **when(outcome, window),
                         "ranking": ranking,
                         "reach": reach,
                         "contacted_share": count / total,
@@ -207,7 +207,7 @@ def band_rows(outcome: Outcome) -> list[dict[str, Any]]:
             low, high = wilson(returned, people)
             rows.append(
                 {
-                    **_when(outcome, window),
+                    **when(outcome, window),
                     "label_kind": "return_rank_band",
                     "label": name,
                     "people": people,
@@ -256,7 +256,7 @@ def decision_rows(outcome: Outcome, settings: Mapping[str, float]) -> list[dict[
             smallest = _smallest_uplift(returned, count)
             rows.append(
                 {
-                    **_when(outcome, window),
+                    **when(outcome, window),
                     "ranking": ranking,
                     "contacted_share": share,
                     "customers": total,
@@ -298,7 +298,8 @@ def _read(break_even: float) -> str:
     return f"pays if at least {needed:,} of 1,000 contacted come back because of it"
 
 
-def _when(outcome: Outcome, window: _Window) -> dict[str, Any]:
+def when(outcome: Outcome, window: Window) -> dict[str, Any]:
+    """Return the columns that say which forecast a row is about."""
     assert outcome.choice is not None
     return {
         "model": outcome.choice.model,

@@ -8,6 +8,9 @@ from datetime import date, timedelta
 
 # Windows apart that a model is chosen on; older ones are of another shop, and each costs a fit of every model.
 VALIDATIONS = 4
+# The last closed windows, one a month, that the forecast is held against beside those it was judged on: a fit of the
+# model that ships for each.
+WATCHED = 3
 # Fewer known month ends than these teach a model that is not the one of today.
 MIN_KNOWN = 3
 
@@ -41,11 +44,15 @@ class Plan:
     validations : tuple of Origin
         Earlier ones whose windows had closed by the test cut-off and do not overlap, oldest first: the model is chosen
         on all of them together.
+    watched : tuple of Origin
+        The last month ends whose windows have closed, those among the others included, oldest first: where the model
+        that ships is held against what happened.
     """
 
     final: Origin | None
     test: Origin | None
     validations: tuple[Origin, ...]
+    watched: tuple[Origin, ...] = ()
 
     @property
     def judged(self) -> tuple[tuple[str, Origin], ...]:
@@ -114,4 +121,10 @@ def make_plan(cutoffs: Sequence[date], as_of: date, horizon_days: int) -> Plan:
         return Plan(final, None, ())
     origins = [Origin(cutoff, known_on(cutoff)) for cutoff in apart(known, horizon_days)[-VALIDATIONS:]]
     taught = [origin for origin in origins if len(origin.known) >= MIN_KNOWN]
-    return Plan(final, Origin(closed[-1], known), tuple(taught or [one for one in origins if one.known]))
+    watched = [Origin(cutoff, known_on(cutoff)) for cutoff in closed[-WATCHED:]]
+    return Plan(
+        final,
+        Origin(closed[-1], known),
+        tuple(taught or [one for one in origins if one.known]),
+        tuple(origin for origin in watched if len(origin.known) >= MIN_KNOWN),
+    )

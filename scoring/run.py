@@ -59,6 +59,7 @@ class Outcome:
     horizon_days: int
     plan: Plan
     judged: list[Judged] = field(default_factory=list)
+    watched: list[Judged] = field(default_factory=list)  # by the kind that ships alone, beside those that were judged
     choice: Choice | None = None
     shipped: ShippedModel | None = None
     messages: list[str] = field(default_factory=list)
@@ -81,8 +82,6 @@ class Run:
     as_of_date : date
     horizon_days : int
         Window of the forecast.
-    has_window_values : bool
-        Whether orders and revenue of the window are known for this horizon.
     settings : mapping of str to float
         Thresholds of the warehouse.
     progress : callable, optional
@@ -96,7 +95,6 @@ class Run:
         as_of_date: date,
         horizon_days: int,
         *,
-        has_window_values: bool,
         settings: Mapping[str, float],
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -104,7 +102,6 @@ class Run:
         self._cache: dict[date, Snapshot] = {}
         self._settings = settings
         self._progress = progress
-        self._has_values = has_window_values
         self.outcome = Outcome(as_of_date, horizon_days, make_plan(cutoffs, as_of_date, horizon_days))
 
     def judge(self) -> None:
@@ -145,16 +142,15 @@ class Run:
         )
         money: dict[str, tuple[float, float, float, float]] = {}
         value = self._value(origin)
-        if self._has_values:
-            orders, worth = value.orders(snapshot.features), value.order_value(snapshot.features)
-            for name, chance in chances.items():
-                expected = (1 - chance) * orders
-                money[name] = (
-                    float(expected.sum()),
-                    float(np.nansum(snapshot.orders)),
-                    float((expected * worth).sum()),
-                    float(np.nansum(snapshot.revenue)),
-                )
+        orders, worth = value.orders(snapshot.features), value.order_value(snapshot.features)
+        for name, chance in chances.items():
+            expected = (1 - chance) * orders
+            money[name] = (
+                float(expected.sum()),
+                float(np.nansum(snapshot.orders)),
+                float((expected * worth).sum()),
+                float(np.nansum(snapshot.revenue)),
+            )
         return Judged(role, origin, evaluations, chances, snapshot, value, money)
 
     def choose(self) -> Choice | None:
@@ -167,6 +163,30 @@ class Run:
         else:
             self.outcome.choice = choose(gather_trials(validations, self.outcome.horizon_days))
         return self.outcome.choice
+
+    def watch(self) -> None:
+        """Forecast the closed windows that were not judged by the kind that ships, from what was known on their day."""
+        choice = self.outcome.choice
+        if choice is None:
+            return
+        done = {one.origin.cutoff for one in self.outcome.judged}
+        asked = [origin for origin in self.outcome.plan.watched if origin.cutoff not in done]
+        for origin in asked:
+            for cutoff in (*origin.known, origin.cutoff):
+                self._snapshot(cutoff)
+        with threadpool_limits(limits=1), ThreadPoolExecutor(os.cpu_count()) as pool:
+            watched = pool.map(lambda origin: self._watch(origin, choice.model), asked)
+            self.outcome.watched = [one for one in watched if one is not None]
+
+    def _watch(self, origin: Origin, kind: str) -> Judged | None:
+        self._progress(f"holding the forecast of {origin.cutoff} against what happened")
+        known = self._known(origin)
+        models = fit_models(known, self.outcome.horizon_days, random_state=RANDOM_STATE, only=kind)
+        if kind not in models:
+            return None
+        snapshot = self._snapshot(origin.cutoff)
+        chances = {kind: models[kind].churn_probability(snapshot.features)}
+        return Judged("watched", origin, {}, chances, snapshot, self._value(origin), {})
 
     def ship(self) -> ShippedModel | None:
         """Fit the chosen model on every closed window, for scoring until the next one closes."""

@@ -133,7 +133,14 @@ class Segmenter:
             }
             segments = dict(connection.execute("select rfm_cell, rfm_segment from marts.rfm_segments").fetchall())
             model = connection.execute(
-                "select definition from scores.churn_model where as_of_date = ?", [as_of]
+                """
+                select definition
+                from scores.churn_model
+                where as_of_date = ? and horizon_days::varchar in (
+                    select value from marts.parameters where name = 'churn_horizon_days'
+                )
+                """,
+                [as_of],
             ).fetchone()
         return cls(as_of, bands, segments, starts, ShippedModel.from_json(model[0]) if model else None)
 

@@ -73,6 +73,13 @@ class ShippedModel:
         result: Floats = np.round(1.0 - self.calibration.probability(-self._add_up(table)[1]), PROBABILITY_DIGITS)
         return result
 
+    def band(self, churn_probability: Floats) -> npt.NDArray[np.object_]:
+        """Return the band of each customer, shape (rows,)."""
+        band: npt.NDArray[np.object_] = np.full(len(churn_probability), "low", dtype=object)
+        band[churn_probability >= self.band_medium_min] = "medium"
+        band[churn_probability >= self.band_high_min] = "high"
+        return band
+
     def _add_up(self, table: FeatureTable) -> tuple[dict[str, Floats], Floats]:
         """Return each feature's contribution to the log-odds of churn, and their sum with the base."""
         contributions = {name: -effect for name, effect in self.additive.contributions(table).items()}
@@ -97,9 +104,6 @@ class ShippedModel:
         contributions, score = self._add_up(table)
         returning = self.calibration.probability(-score)
         churn = np.round(1.0 - returning, PROBABILITY_DIGITS)
-        band = np.full(table.rows, "low", dtype=object)
-        band[churn >= self.band_medium_min] = "medium"
-        band[churn >= self.band_high_min] = "high"
         expected = returning * self.value.orders(table)
         worth = self.value.order_value(table)
         expected_revenue: Floats = np.round(expected * worth, MONEY_DIGITS)
@@ -107,7 +111,7 @@ class ShippedModel:
         value_at_risk = (usual_revenue - expected_revenue).clip(min=0.0).round(MONEY_DIGITS)
         return Scores(
             churn_probability=churn,
-            churn_band=band,
+            churn_band=self.band(churn),
             score=score,
             base_score=-self.additive.base,
             reasons=explain.reasons(contributions, table),

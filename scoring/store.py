@@ -106,17 +106,34 @@ class Store:
             rows[0][1], int(rows[0][2]), {row[0]: int(row[3]) for row in rows}, {row[0]: int(row[4]) for row in rows}
         )
 
-    def snapshot(self, cutoff: date) -> Snapshot:
-        """Read everyone at one past cut-off, in the order of their ids."""
+    def snapshot(self, cutoff: date, horizon_days: int | None = None) -> Snapshot:
+        """Read everyone at one past cut-off, in the order of their ids.
+
+        Parameters
+        ----------
+        cutoff : date
+        horizon_days : int, optional
+            Window of the outcomes, where it is another one than the features'.
+        """
+        outcomes, source = "orders_in_window, revenue_in_window", "marts.churn_features"
+        parameters: list[date | int] = [cutoff]
+        if horizon_days is not None:
+            outcomes = "coalesce(orders, 0) as orders_in_window, coalesce(revenue, 0) as revenue_in_window"
+            source += """ left join (
+                select customer_id, count(distinct order_date) as orders, sum(payment_value) as revenue
+                from marts.fct_orders
+                where is_valid_order and order_date >= $1 and order_date < $1::date + $2::integer
+                group by customer_id
+            ) using (customer_id)"""
+            parameters.append(horizon_days)
         table = self._connection.sql(
             f"""
-            select {", ".join(NAMES)}, days_to_next_order, orders_in_window, revenue_in_window,
-                {BUCKET} as bucket, {PERSON} as person
-            from marts.churn_features
-            where cutoff_date = ?
+            select {", ".join(NAMES)}, days_to_next_order, {outcomes}, {BUCKET} as bucket, {PERSON} as person
+            from {source}
+            where cutoff_date = $1
             order by customer_id
             """,
-            params=[cutoff],
+            params=parameters,
         ).to_arrow_table()
         return Snapshot(
             from_arrow(table),
@@ -159,14 +176,17 @@ class Store:
         return [str(row[0]) for row in rows]
 
     def shipped_kind(self) -> str:
-        """Return the kind of model in use.
+        """Return the kind of model in use, of the features' horizon.
 
         Raises
         ------
         NoFeaturesError
             When nothing ships.
         """
-        rows = self._connection.execute("select model from scores.churn_model").fetchall()
+        rows = self._connection.execute(
+            "select model from scores.churn_model "
+            "where horizon_days in (select horizon_days from marts.churn_features limit 1)"
+        ).fetchall()
         if not rows:
             raise NoFeaturesError("No model ships: run `python -m scoring`, and see why in what it prints.")
         return str(rows[0][0])

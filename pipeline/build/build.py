@@ -14,7 +14,7 @@ from pipeline.base import paths
 from pipeline.base.console import say
 from pipeline.base.dbt_internals import is_plain
 from pipeline.base.engine import on_spark, target
-from pipeline.base.errors import BuildError
+from pipeline.base.errors import BuildError, InputError
 from pipeline.base.locking import exclusive, inherited
 from pipeline.base.resources import is_disk_scarce, models_at_once
 from pipeline.base.settings import project_vars
@@ -171,23 +171,35 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
     )
 
 
-def score(variables: str | None = None, options: Sequence[str] = ()) -> None:
+def score(variables: str | None = None, horizons: Sequence[int] = ()) -> None:
     """Judge, fit and score on the marts of the build file, then build what depends on the scores.
 
     The models are judged again whether or not anything has changed. Where the build file holds no finished build, all
     of it is built.
+
+    Parameters
+    ----------
+    variables : str, optional
+        dbt variables, YAML.
+    horizons : sequence of int
+        Days of further forecasts, beside the one of the marts.
 
     Raises
     ------
     BuildError
         Scoring, or a dependent model or test, failed.
     """
+    if horizons and on_spark():
+        raise InputError("Further horizons are scored on DuckDB only: leave HORIZONS out, or unset DBT_TARGET.")
+    options = ["--horizon", *map(str, horizons)] if horizons else []
     with exclusive(paths.warehouse_dir()):
         (paths.warehouse_dir() / CHURN_MODEL).unlink(missing_ok=True)
         before = finished_build()
         if before is None or on_spark() or before.engine != target():
             build_all(variables)
-            return
+            before = finished_build()
+            if before is None or not horizons:
+                return
         if (run := current()) is not None:
             run.is_worth_keeping = True
         forget_build()

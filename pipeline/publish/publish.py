@@ -76,8 +76,7 @@ def publish(variables: str | None = None, *, with_scores: bool = True) -> Path:
             history.publish_alerts(work / "warehouse.duckdb", alerts)
             counts["quality.alerts"] = len(alerts)
         _copy_for_stakeholders(work / "warehouse.duckdb", work / "stakeholders.duckdb", manifest, set(counts))
-        card = paths.warehouse_dir() / "model_card.md"
-        if card.exists():
+        for card in paths.warehouse_dir().glob("model_card*.md"):
             shutil.copy(card, work)
         describe(
             work,

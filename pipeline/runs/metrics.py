@@ -44,6 +44,11 @@ PUBLISHED_FIGURES = {
         """SELECT retained_customers / nullif((1 - mean_churn_probability) * customers, 0)
         FROM marts.churn_model_metrics WHERE is_shipped ORDER BY cutoff_date DESC LIMIT 1""",
     ),
+    "model_figures_outside": (
+        "Of returns and revenue in the last closed window, how many lie outside the interval of that day's forecast.",
+        """SELECT (returns_verdict <> 'as expected')::INT + (revenue_verdict <> 'as expected')::INT
+        FROM marts.forecast_drift WHERE band = 'everyone' ORDER BY cutoff_date DESC LIMIT 1""",
+    ),
     "model_roc_auc": (
         "How well the model that ships ranked the customers of that window; 0.5 is chance.",
         "SELECT roc_auc FROM marts.churn_model_metrics WHERE is_shipped ORDER BY cutoff_date DESC LIMIT 1",

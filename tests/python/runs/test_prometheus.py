@@ -90,7 +90,7 @@ def test_the_figures_follow_the_runs(tmp_path: Path) -> None:
 
 
 # said of a build with scores, or of nothing: not in a warehouse without them
-ONLY_WITH_SCORES = {"model_returns_ratio", "model_roc_auc"}
+ONLY_WITH_SCORES = {"model_figures_outside", "model_returns_ratio", "model_roc_auc"}
 
 
 def check_alerts(known: set[str]) -> None:
@@ -140,6 +140,7 @@ def test_a_model_is_told_of_where_there_is_one(
         pass
     found = samples(copy / "metrics.prom")
     assert 0 < (of(found, "model_returns_ratio") or 0) < 10 and 0 < (of(found, "model_roc_auc") or 0) <= 1
+    assert of(found, "model_figures_outside") in (0, 1, 2)
 
 
 def test_a_run_s_use_of_the_machine_is_measured(tmp_path: Path) -> None:

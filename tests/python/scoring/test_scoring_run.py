@@ -70,7 +70,7 @@ def shop(chance: Chance, count: int = 4000, cutoffs: list[date] | None = None, s
         person = np.arange(count) + 100_000 * number
         return Snapshot(table, wait, draw.integers(0, 1000, count), person, window, back.astype(float), revenue)
 
-    run = Run(load, days, AS_OF, HORIZON, has_window_values=True, settings=SETTINGS)
+    run = Run(load, days, AS_OF, HORIZON, settings=SETTINGS)
     run.judge()
     run.choose()
     run.ship()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -96,11 +97,11 @@ def worth_of_a_return(warehouse: Path) -> float:
     return float(found["worth"].iloc[0])
 
 
-def shop_of(folder: Path, shop: str, seed: int, *, signal: bool) -> tuple[Path, Path]:
+def shop_of(folder: Path, shop: str, seed: int, *, signal: bool = True, pairs: bool = False) -> tuple[Path, Path]:
     if not ORDERS:
         pytest.skip("a long run: TRUTH_ORDERS=100000 builds and scores a shop of that size")
     raw = folder / "raw"
-    generate(raw, ORDERS, seed, shop, "parquet", signal=signal)  # type: ignore[arg-type]
+    generate(raw, ORDERS, seed, shop, "parquet", signal=signal, pairs=pairs)  # type: ignore[arg-type]
     return raw, build_warehouse(raw, folder / "warehouse")
 
 
@@ -119,12 +120,24 @@ def test_the_forecast_of_the_small_shop_ranks_as_well_as_the_truth_allows(
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shop", SHOPS)
 def test_the_forecast_is_as_good_as_the_true_probabilities(shop: str, seed: int, tmp_path: Path) -> None:
-    found = judged(*shop_of(tmp_path, shop, seed, signal=True))
+    found = judged(*shop_of(tmp_path, shop, seed))
     print(f"  {shop} {seed}: {found.told()}", file=sys.stderr, flush=True)
     assert abs(found.auc - found.true_auc) <= 0.02
     assert 0.9 <= found.slope <= 1.1
     # 5 %, and what chance leaves open of the level: it rests on the returns of one window
     assert found.revenue == pytest.approx(found.true_revenue, rel=0.05 + 1.96 / found.returned**0.5)
+
+
+def test_features_that_act_together_are_found_and_ship(tmp_path: Path) -> None:
+    raw, warehouse = shop_of(tmp_path, "loyal", 1, pairs=True)
+    found = judged(raw, warehouse)
+    print(f"  loyal with pairs: {found.told()}", file=sys.stderr, flush=True)
+    assert found.model == "boosted_pairs"
+    assert abs(found.auc - found.true_auc) <= 0.02
+    (definition,) = query(warehouse, "select definition from scores.churn_model")["definition"]
+    terms = json.loads(definition)["additive"]["terms"]
+    pairs = [f"{term['first']['feature']} {term['second']['feature']}" for term in terms if term["kind"] == "pair"]
+    assert any("order_count" in pair and "category" in pair for pair in pairs), pairs
 
 
 @pytest.mark.parametrize("shop", SHOPS)

@@ -1,0 +1,1 @@
+{{ scores_of_this_day('forecast_drift') }}

@@ -1,0 +1,2 @@
+select {{ score_columns('forecast_drift') }}
+from {{ source('scores', 'forecast_drift') }} as scores
