@@ -30,7 +30,8 @@ HEADERS = {
 }
 
 ModelName = Annotated[
-    str | None, Query(max_length=100, description="`churn`, the shop's own, or the name of a labelled table's")
+    str | None,
+    Query(max_length=100, description="`churn` or `first-purchase`, the shop's own, or the name of a labelled table's"),
 ]
 CustomerId = Annotated[
     str, Path(max_length=200, description="as in `/customers`", examples=["8d50f5eadf50201ccdcedfb9e2ac8455"])
@@ -95,6 +96,37 @@ QUESTIONS: dict[str, Any] = {
     "row": {
         "summary": "A row of features, for a labelled table's model; its names are in /features?model=...",
         "value": {"row": {"Tenure": 4, "Complain": 1, "PreferedOrderCat": "Mobile"}},
+    },
+}
+FIRST_QUESTIONS: dict[str, Any] = {
+    "checkout": {
+        "summary": "A first order at the checkout",
+        "value": {
+            "order": {
+                "purchased_at": "2025-03-02T10:15:00",
+                "payment_value": 79.9,
+                "order_value": 79.9,
+                "freight_value": 15.1,
+                "main_category": "health_beauty",
+                "payment_type": "credit_card",
+                "max_installments": 1,
+                "city": "sao paulo",
+                "state": "SP",
+            }
+        },
+    },
+    "delivered": {
+        "summary": "The same once it was delivered and reviewed",
+        "value": {
+            "order": {
+                "purchased_at": "2025-03-02T10:15:00",
+                "payment_value": 79.9,
+                "main_category": "health_beauty",
+                "delivered_at": "2025-03-12T12:00:00",
+                "estimated_delivery_date": "2025-03-20",
+                "reviews": [{"score": 5, "known_at": "2025-03-14T09:00:00"}],
+            }
+        },
     },
 }
 BATCHES: dict[str, Any] = {
