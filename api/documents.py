@@ -31,7 +31,7 @@ HEADERS = {
 
 ModelName = Annotated[
     str | None,
-    Query(max_length=100, description="`churn` or `first-purchase`, the shop's own, or the name of a labelled table's"),
+    Query(max_length=100, description="`churn`, `first-purchase`, or the name of a labelled table's"),
 ]
 CustomerId = Annotated[
     str, Path(max_length=200, description="as in `/customers`", examples=["8d50f5eadf50201ccdcedfb9e2ac8455"])

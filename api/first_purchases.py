@@ -33,13 +33,17 @@ def tell(model: FirstPurchaseModel, question: FirstQuestion, language: str) -> d
     Raises
     ------
     Problem
-        422 where the order is canceled.
+        422 where the order is canceled, or its days cannot be.
     """
     given = question.order
+    if not given.is_valid:
+        raise not_valid([FieldProblem("order.is_valid", Said("first_order_canceled"))])
+    if given.delivered_at is not None and given.delivered_at.date() < given.purchased_at.date():
+        raise not_valid([FieldProblem("order.delivered_at", Said("delivered_too_early"))])
     try:
         answer, features = model.answer(given.order(), given.city)
-    except ValueError:
-        raise not_valid([FieldProblem("order.is_valid", Said("first_order_canceled"))]) from None
+    except OverflowError:  # of the last days that a calendar has
+        raise not_valid([FieldProblem("order", Said("beyond_the_calendar"))]) from None
     warnings = _warnings(model, answer, features)
     weight = math.fsum([*(abs(reason.contribution) for reason in answer.reasons), abs(answer.other)]) or 1.0
     return {
@@ -77,7 +81,8 @@ def _warnings(model: FirstPurchaseModel, answer: Answer, features: Mapping[str, 
         if value is None or value == "unknown":
             continue
         if BY_NAME[name].kind == "category":
-            if value not in met:
+            # a weekday comes as its number, and there is no other one
+            if isinstance(value, str) and value not in met:
                 found.append(FieldProblem(name, Said("unseen_word", {"value": str(value)[:100]})))
         elif not met[0] <= float(value) <= met[1]:
             said = {"value": f"{float(value):g}", "low": f"{met[0]:g}", "high": f"{met[1]:g}"}

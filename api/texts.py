@@ -82,6 +82,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "needs_row": ("this model scores a row of features", "эта модель оценивает строку признаков"),
     "needs_orders": ("this model scores orders", "эта модель оценивает заказы"),
     "first_order_canceled": ("must not be a canceled order", "не должен быть отменённым заказом"),
+    "delivered_too_early": ("lies before the purchase", "раньше покупки"),
+    "beyond_the_calendar": ("lies too far in the future", "слишком далеко в будущем"),
     "no_valid_order": (
         "holds no valid order before {day}",
         "нет действительного заказа до {day}",

@@ -24,25 +24,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make(horizon_days: int) -> None:
-    from scoring.first_purchase import card, reading
-    from scoring.first_purchase.learning import learn
+    from scoring.first_purchase import card
+    from scoring.first_purchase.learning import learn_from
     from scoring.first_purchase.model import FILE, NAME, FirstPurchaseModel
 
     if not 1 <= horizon_days <= 3650:
         raise InputError(f"--horizon is {horizon_days}; it must be a number of days from 1 to 3650.")
     if not paths.current_link().exists():
         raise InputError("Nothing is published yet: run `make warehouse` first.")
-    build = paths.current_link().resolve()
     with step("first purchases") as this:
-        as_of, moments = reading.read(build / "warehouse.duckdb", horizon_days)
-        found = {name: learn(name, one, horizon_days) for name, one in moments.items()}
-        stages = {name: stage for name, stage in found.items() if stage is not None}
-        if reading.CHECKOUT not in stages:
-            raise InputError(
-                f"Of {len(moments[reading.CHECKOUT].day):,} first purchases whose {horizon_days} days have passed, "
-                "nobody came back, or everyone: there is nothing to learn. Try another --horizon."
-            )
-        model = FirstPurchaseModel(build.name, as_of.isoformat(), horizon_days, stages)
+        model = learn_from(paths.current_link().resolve(), horizon_days)
         folder = paths.models_dir() / NAME
         paths.make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -51,7 +42,7 @@ def _make(horizon_days: int) -> None:
         model = FirstPurchaseModel.from_json(text)
         write_whole(folder / "card.md", card.render(model))
         write_whole(folder / FILE, text + "\n")
-        this.result = ", ".join(f"{name}: {stage.forecast.kind}" for name, stage in stages.items())
+        this.result = ", ".join(f"{name}: {stage.forecast.kind}" for name, stage in model.stages.items())
     say(f"  {folder / 'card.md'}")
 
 

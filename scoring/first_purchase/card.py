@@ -19,8 +19,8 @@ def render(model: FirstPurchaseModel) -> str:
         f"# A new customer's future from the first purchase, {model.horizon_days} days",
         "",
         "The probability that a first purchase is followed by another occasion (a later day with a valid order) "
-        f"within {model.horizon_days} days of the moment, and what is paid then. Learned from the build `{model.build_id}`, "
-        f"which looks from {model.as_of_date}; version `{model.version}`.",
+        f"within {model.horizon_days} days of the moment, and what is paid then. Learned from the build "
+        f"`{model.build_id}`, which looks from {model.as_of_date}; version `{model.version}`.",
         "",
         "Only purchases whose whole window has passed teach and test. Features are what was known at the moment: at "
         "the checkout that of the order, later its delivery and the review that was answered by then "

@@ -11,18 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from pipeline.base.errors import InputError
 from scoring import evaluate
 from scoring.calibration import Calibration, Window, calibrate, drawn_to_recent
 from scoring.evaluate import Evaluation
 from scoring.features import CITY, FeatureTable, Flags, Floats, constant
 from scoring.first_purchase.categories import Categories, Hits, judge_categories
-from scoring.first_purchase.model import Forecast, Stage
-from scoring.first_purchase.reading import STAGES, Moments
+from scoring.first_purchase.model import FirstPurchaseModel, Forecast, Stage
+from scoring.first_purchase.reading import CHECKOUT, STAGES, Moments, read
 from scoring.first_purchase.worth import Worth
 from scoring.fitting import ASIDE_BUCKETS, BASE_RATE, BOOSTED_ADDITIVE, LOGISTIC, MIN_RARE, thin
 from scoring.models.additive import AdditiveScore
@@ -67,6 +69,32 @@ class Judged:
     money: Mapping[str, tuple[float, float]]
     categories: Hits | None
     ships_categories: bool
+
+
+def learn_from(build: Path, horizon_days: int) -> FirstPurchaseModel:
+    """Learn every stage from a published build.
+
+    Parameters
+    ----------
+    build : Path
+        Folder of the build.
+    horizon_days : int
+        Length of the window.
+
+    Raises
+    ------
+    InputError
+        Nobody came back within a window that has passed, or everyone did.
+    """
+    as_of, moments = read(build / "warehouse.duckdb", horizon_days)
+    found = {name: learn(name, one, horizon_days) for name, one in moments.items()}
+    stages = {name: stage for name, stage in found.items() if stage is not None}
+    if CHECKOUT not in stages:
+        raise InputError(
+            f"Of {len(moments[CHECKOUT].day):,} first purchases whose {horizon_days} days have passed, nobody came "
+            "back, or everyone: there is nothing to learn. Try another --horizon."
+        )
+    return FirstPurchaseModel(build.name, as_of.isoformat(), horizon_days, stages)
 
 
 def learn(stage: str, moments: Moments, horizon_days: int) -> Stage | None:

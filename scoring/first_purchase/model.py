@@ -189,7 +189,9 @@ class FirstPurchaseModel:
         Raises
         ------
         ValueError
-            The order is not valid.
+            The order is not valid, or was delivered before it was purchased.
+        OverflowError
+            Its days are the last of the calendar.
         """
         day = moment_of(order) if DELIVERED in self.stages else None
         stage = DELIVERED if day is not None else CHECKOUT
