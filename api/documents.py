@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -188,7 +189,7 @@ h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #ccc }}
 section {{ margin: 1.5rem 0 }} h3 {{ margin: 0; font-size: 1rem }}
 code, pre {{ font: 14px/1.5 ui-monospace, monospace; background: #f4f4f4 }}
 pre {{ padding: .6rem; overflow-x: auto }} code {{ padding: 0 .2rem }}
-b {{ display: inline-block; min-width: 3.2rem; color: #05538a }}
+b {{ display: inline-block; min-width: 3.6rem; color: #05538a }}
 table {{ border-collapse: collapse; margin: .4rem 0 }} td {{ padding: .1rem .8rem .1rem 0; vertical-align: top }}
 </style>
 <h1>{title}</h1><p>{description}</p>
@@ -215,9 +216,13 @@ def render(document: Mapping[str, Any]) -> str:
     )
 
 
+def _marked(text: str) -> str:
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{html.escape(one.get('description', ''))}</td></tr>"
+        f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{_marked(one.get('description', ''))}</td></tr>"
         for one in operation.get("parameters", ())
         if one["in"] != "header"
     )

@@ -7,13 +7,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import forecast
+from benchmarks import api, forecast
 from benchmarks.bench import bench
 from benchmarks.extract import measure_extraction
 from benchmarks.report import write
 from pipeline.base import paths
 from pipeline.base.files import write_whole
 from pipeline.base.outcome import exit_code_of
+
+REQUESTS = 2_000  # of each kind
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,8 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="numbers of orders")
     parser.add_argument(
         "--part",
-        choices=("pipeline", "rivals", "forecast", "extract"),
-        help="the pipeline alone, the race of five tables, or of forecasts, or extraction from a PostgreSQL",
+        choices=("pipeline", "rivals", "forecast", "extract", "api"),
+        help="the pipeline alone, the race of five tables, or of forecasts, extraction from a PostgreSQL, or the API "
+        "over what is published",
     )
     parser.add_argument("--large", action="store_true", help="10,000,000 orders instead, once; more than an hour")
     parser.add_argument("--runs", type=int, default=5, help="of each step; the report has the median")
@@ -43,6 +46,11 @@ def _measure(options: argparse.Namespace) -> None:
             # of the usual sizes the one that tells: forecasts of more differ by less than what is told
             found = forecast.as_table(forecast.race(min(max(sizes), 100_000), Path(folder)))
         write_whole(report, forecast.ABOUT + found)
+        print(found)
+        return
+    if options.part == "api":
+        found = api.measure(REQUESTS)
+        write_whole(report, api.ABOUT + found + "\n")
         print(found)
         return
     if options.part == "extract":
