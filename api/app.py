@@ -15,7 +15,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from api import documents, formats, problems
+from api import documents, first_purchases, formats, problems
+from api.first_purchases import FirstQuestion
 from api.keys import ROLES, Keys
 from api.labelled import ServedModel
 from api.limits import BATCH_ROWS, BODY_BYTES, BodyLimit, RateLimit
@@ -26,6 +27,8 @@ from api.problems import FieldProblem, Problem, Said, field_problem, not_valid
 from api.published import Build
 from api.serving import Published, Served
 from api.texts import language_of
+from scoring.first_purchase.model import NAME as FIRST_PURCHASE
+from scoring.first_purchase.model import FirstPurchaseModel
 from scoring.table.coding import Cell
 
 VERSION = "1.0.0"
@@ -64,6 +67,13 @@ class Call:
             raise Problem(503, "not_ready", Said("no_scores_detail"))
         assert self.served.forecaster is not None
         return self.served.forecaster
+
+    @property
+    def first_purchase(self) -> FirstPurchaseModel:
+        """The model of first purchases."""
+        if self.served.first_purchase is None:
+            raise Problem(404, "not_found", Said("no_first_purchase_detail"))
+        return self.served.first_purchase
 
     @property
     def headers(self) -> dict[str, str]:
@@ -232,13 +242,14 @@ def _add_models(app: FastAPI, caller: Caller, measures: Measures) -> None:
         responses=documents.ANSWERS,
     )
     def version(call: anybody) -> Response:
-        build, forecaster = call.served.build, call.served.forecaster
+        build, forecaster, first = call.served.build, call.served.forecaster, call.served.first_purchase
         return call.json(
             {
                 "api": VERSION,
                 "build_id": build.build_id if build else None,
                 "models": {
                     **({MODEL: forecaster.model.version} if forecaster else {}),
+                    **({FIRST_PURCHASE: first.version} if first else {}),
                     **{name: served.model.version for name, served in call.served.models.items()},
                 },
                 "duckdb": installed_version("duckdb"),
@@ -252,6 +263,8 @@ def _add_models(app: FastAPI, caller: Caller, measures: Measures) -> None:
     def model_info(call: anybody, model: documents.ModelName = None) -> Response:
         if model in (None, MODEL):
             return call.json(call.forecaster.information())
+        if model == FIRST_PURCHASE:
+            return call.json(first_purchases.information(call.first_purchase))
         served = call.labelled(model).model
         return call.json(
             {
@@ -269,6 +282,8 @@ def _add_models(app: FastAPI, caller: Caller, measures: Measures) -> None:
     def features(call: anybody, model: documents.ModelName = None) -> Response:
         if model in (None, MODEL):
             return call.json({"model": MODEL, "features": call.forecaster.describe()})
+        if model == FIRST_PURCHASE:
+            return call.json({"model": model, "features": first_purchases.describe(call.first_purchase)})
         served = call.labelled(model)
         return call.json({"model": served.model.name, "example": served.example(), "features": served.describe()})
 
@@ -298,6 +313,22 @@ def _add_models(app: FastAPI, caller: Caller, measures: Measures) -> None:
         measures.predictions.labels(served.model.name).inc()
         answer = served.told(served.model.answer(checked.row), checked.warnings, call.language)
         return call.json({**answer, **_whence(call, served)})
+
+    @app.post(
+        "/predict/first-purchase",
+        tags=["models"],
+        summary="Whether a new customer comes back, at the checkout or after delivery and review, with reasons",
+        responses=documents.ANSWERS,
+    )
+    def predict_first_purchase(
+        call: analyst,
+        question: Annotated[FirstQuestion, Body(openapi_examples=documents.FIRST_QUESTIONS)],
+    ) -> Response:
+        model = call.first_purchase
+        answer = first_purchases.tell(model, question, call.language)
+        measures.predictions.labels(FIRST_PURCHASE).inc()
+        build_id = call.served.build.build_id if call.served.build else None
+        return call.json({**answer, "model": model.version, "build_id": build_id})
 
     _add_batch(app, caller("analyst"), measures)
 

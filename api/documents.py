@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -30,7 +31,8 @@ HEADERS = {
 }
 
 ModelName = Annotated[
-    str | None, Query(max_length=100, description="`churn`, the shop's own, or the name of a labelled table's")
+    str | None,
+    Query(max_length=100, description="`churn`, `first-purchase`, or the name of a labelled table's"),
 ]
 CustomerId = Annotated[
     str, Path(max_length=200, description="as in `/customers`", examples=["8d50f5eadf50201ccdcedfb9e2ac8455"])
@@ -97,6 +99,37 @@ QUESTIONS: dict[str, Any] = {
         "value": {"row": {"Tenure": 4, "Complain": 1, "PreferedOrderCat": "Mobile"}},
     },
 }
+FIRST_QUESTIONS: dict[str, Any] = {
+    "checkout": {
+        "summary": "A first order at the checkout",
+        "value": {
+            "order": {
+                "purchased_at": "2025-03-02T10:15:00",
+                "payment_value": 79.9,
+                "order_value": 79.9,
+                "freight_value": 15.1,
+                "main_category": "health_beauty",
+                "payment_type": "credit_card",
+                "max_installments": 1,
+                "city": "sao paulo",
+                "state": "SP",
+            }
+        },
+    },
+    "delivered": {
+        "summary": "The same once it was delivered and reviewed",
+        "value": {
+            "order": {
+                "purchased_at": "2025-03-02T10:15:00",
+                "payment_value": 79.9,
+                "main_category": "health_beauty",
+                "delivered_at": "2025-03-12T12:00:00",
+                "estimated_delivery_date": "2025-03-20",
+                "reviews": [{"score": 5, "known_at": "2025-03-14T09:00:00"}],
+            }
+        },
+    },
+}
 BATCHES: dict[str, Any] = {
     "people": {"summary": "Orders of several people", "value": {"people": [{"orders": _ORDERS}]}},
     "rows": {
@@ -156,7 +189,7 @@ h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #ccc }}
 section {{ margin: 1.5rem 0 }} h3 {{ margin: 0; font-size: 1rem }}
 code, pre {{ font: 14px/1.5 ui-monospace, monospace; background: #f4f4f4 }}
 pre {{ padding: .6rem; overflow-x: auto }} code {{ padding: 0 .2rem }}
-b {{ display: inline-block; min-width: 3.2rem; color: #05538a }}
+b {{ display: inline-block; min-width: 3.6rem; color: #05538a }}
 table {{ border-collapse: collapse; margin: .4rem 0 }} td {{ padding: .1rem .8rem .1rem 0; vertical-align: top }}
 </style>
 <h1>{title}</h1><p>{description}</p>
@@ -183,9 +216,13 @@ def render(document: Mapping[str, Any]) -> str:
     )
 
 
+def _marked(text: str) -> str:
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{html.escape(one.get('description', ''))}</td></tr>"
+        f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{_marked(one.get('description', ''))}</td></tr>"
         for one in operation.get("parameters", ())
         if one["in"] != "header"
     )

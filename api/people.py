@@ -59,7 +59,7 @@ class GivenOrder(BaseModel):
 
     def order(self) -> Order:
         """Return it as scoring reads it."""
-        values = {name: getattr(self, name) for name in type(self).model_fields if name != "reviews"}
+        values = {name: getattr(self, name) for name in GivenOrder.model_fields if name != "reviews"}
         return Order(**values, reviews=[Review(**review.model_dump()) for review in self.reviews])
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.labelled import ServedModel
 from api.people import Forecaster
 from api.published import Build, open_build
 from pipeline.base import paths
+from scoring.first_purchase.model import FILE, NAME, FirstPurchaseModel
 
 log = logging.getLogger("api")
 POLL_SECONDS = 0.25
@@ -29,11 +30,14 @@ class Served:
         None when the build has no churn model.
     models : mapping of str to ServedModel
         Models of labelled tables, by name.
+    first_purchase : FirstPurchaseModel or None
+        None until one is learned.
     """
 
     build: Build | None
     forecaster: Forecaster | None
     models: Mapping[str, ServedModel]
+    first_purchase: FirstPurchaseModel | None = None
 
 
 class Published:
@@ -91,13 +95,14 @@ class Published:
             return
         build = open_build(folder)
         forecaster = Forecaster(build) if build.segmenter.model is not None else None
-        self._served = Served(build, forecaster, self._served.models)
+        self._served = replace(self._served, build=build, forecaster=forecaster)
         self._on_build(build)
         log.info("serving build %s", build.build_id)
 
     def _look_for_models(self) -> None:
         files = sorted(paths.models_dir().glob("*/model.json")) if paths.models_dir().is_dir() else []
-        seen = [(file, file.stat().st_mtime_ns) for file in files]
+        first = paths.models_dir() / NAME / FILE
+        seen = [(file, file.stat().st_mtime_ns) for file in (*files, first) if file.exists()]
         if seen == self._models_seen:
             return
         self._models_seen = seen
@@ -107,4 +112,10 @@ class Published:
                 models[file.parent.name] = ServedModel.read(file)
             except (ValueError, KeyError, TypeError):
                 log.exception("%s is no model; it is not served", file.name)
-        self._served = Served(self._served.build, self._served.forecaster, models)
+        learned = None
+        if first.exists():
+            try:
+                learned = FirstPurchaseModel.from_json(first.read_text())
+            except (ValueError, KeyError, TypeError):
+                log.exception("%s is no model; it is not served", first.name)
+        self._served = replace(self._served, models=models, first_purchase=learned)

@@ -40,6 +40,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No customer with this id has a valid order.",
         "Нет клиента с таким идентификатором, у которого есть действительный заказ.",
     ),
+    "no_first_purchase_detail": (
+        "No model of first purchases is learned yet: run `python -m scoring.first_purchase`.",
+        "Модель первых покупок ещё не обучена: выполните `python -m scoring.first_purchase`.",
+    ),
     "model_unknown_detail": ("There is no such model. Known: {known}.", "Такой модели нет. Есть: {known}."),
     "table_missing_detail": (
         "The published build has no {table}.",
@@ -77,6 +81,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "row_or_orders": ("give either row or orders", "укажите либо row, либо orders"),
     "needs_row": ("this model scores a row of features", "эта модель оценивает строку признаков"),
     "needs_orders": ("this model scores orders", "эта модель оценивает заказы"),
+    "first_order_canceled": ("must not be a canceled order", "не должен быть отменённым заказом"),
+    "delivered_too_early": ("lies before the purchase", "раньше покупки"),
+    "beyond_the_calendar": ("lies too far in the future", "слишком далеко в будущем"),
     "no_valid_order": (
         "holds no valid order before {day}",
         "нет действительного заказа до {day}",
@@ -91,6 +98,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "base_rate": (
         "no better than the base rate: every person gets the same probability",
         "не лучше средней доли: вероятность у всех одинакова",
+    ),
+    "popular_categories": (
+        "the most popular ones: the first category tells no more",
+        "самые популярные: первая категория не говорит большего",
     ),
     "raises": ("raises the risk", "повышает риск"),
     "lowers": ("lowers the risk", "снижает риск"),

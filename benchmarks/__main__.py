@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import forecast
+from benchmarks import api, forecast
 from benchmarks.bench import bench
 from benchmarks.extract import measure_extraction
 from benchmarks.mapped import measure_mapping
@@ -17,11 +17,13 @@ from pipeline.base import paths
 from pipeline.base.files import write_whole
 from pipeline.base.outcome import exit_code_of
 
+REQUESTS = 2_000  # of the API, of each kind
 # parts with a report of their own: orders, runs and a folder to work in give its text. The larger sizes tell no more.
 ALONE: dict[str, Callable[[int, int, Path], str]] = {
     "forecast": lambda orders, _, folder: (
         forecast.ABOUT + forecast.as_table(forecast.race(min(orders, 100_000), folder))
     ),
+    "api": lambda *_: api.ABOUT + api.measure(REQUESTS) + "\n",
     "extract": lambda orders, runs, folder: measure_extraction(min(orders, 100_000), runs, folder),
     "mapping": lambda orders, runs, folder: measure_mapping(min(orders, 1_000_000), runs, folder),
 }
@@ -34,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--part",
         choices=("pipeline", "rivals", *ALONE),
-        help="the pipeline alone, the race of five tables or of forecasts, extraction from a PostgreSQL, or a shop.yml",
+        help="the pipeline alone, the race of five tables or of forecasts, the API over what is published, extraction "
+        "from a PostgreSQL, or what a shop.yml costs",
     )
     parser.add_argument("--large", action="store_true", help="10,000,000 orders instead, once; more than an hour")
     parser.add_argument("--runs", type=int, default=5, help="of each step; the report has the median")

@@ -33,6 +33,12 @@ from scoring.table.model import TableModel
 from scoring.table.reading import read
 
 CLIENTS = 8
+ABOUT = """# The API under load
+
+`python -m benchmarks --part api`: over HTTP, clients and server on the same cores, on the published build. Beside it a
+pipeline of scikit-learn that is asked with a DataFrame of one row, behind the same server, in the same run.
+
+"""
 ORDERS = [{"purchased_at": f"2025-0{month}-02T10:15:00", "payment_value": 79.9, "state": "SP"} for month in (1, 3)]
 
 

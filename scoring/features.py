@@ -139,7 +139,9 @@ FEATURES: tuple[Feature, ...] = (
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 # Worked out from the others by a model, and no column of ``churn_features``: see ``scoring.models.rhythm``.
 RHYTHM = Feature("rhythm_log_odds", "rhythm", "their rhythm alone gives {} % to return", "no rhythm known", decimals=1)
-BY_NAME: Mapping[str, Feature] = {feature.name: feature for feature in (*FEATURES, RHYTHM)}
+# Too many to be told of everyone at every cut-off: only the model of first purchases reads it.
+CITY = Feature("customer_city", "place", "lives in {}", "", kind="category")
+BY_NAME: Mapping[str, Feature] = {feature.name: feature for feature in (*FEATURES, RHYTHM, CITY)}
 TOGETHER = " x "  # between the names of two features that act together
 
 

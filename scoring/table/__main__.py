@@ -13,7 +13,7 @@ from pipeline.base.outcome import exit_code_of, run_until_stopped
 from scoring.table import card, spellings
 from scoring.table.errors import TableError
 
-RESERVED = ("churn",)  # what the API calls the shop's own model
+RESERVED = ("churn", "first-purchase")  # what the API calls the shop's own models
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +41,8 @@ def _make(options: argparse.Namespace) -> None:
         raise TableError(f"--precision is {options.precision}; it must lie between 0 and 1.")
     name = options.name or re.sub(r"[^a-z0-9]+", "-", options.table.stem.lower()).strip("-") or "table"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}", name) or name in RESERVED:
-        raise TableError(f"A model cannot be called {name}: take small letters, digits and dashes, and not churn.")
+        reserved = " or ".join(RESERVED)
+        raise TableError(f"A model cannot be called {name}: take small letters, digits and dashes, and not {reserved}.")
     wishes = Wishes(
         label=options.label,
         positive=options.positive,

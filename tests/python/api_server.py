@@ -20,6 +20,8 @@ from builds import ROOT
 
 from demo.labelled import make_labelled
 from scoring.calibration import calibrate
+from scoring.first_purchase.learning import learn_from
+from scoring.first_purchase.model import FILE, NAME, FirstPurchaseModel
 from scoring.table.candidates import candidates
 from scoring.table.coding import code_matrix, learn_codings
 from scoring.table.model import TableModel
@@ -124,9 +126,19 @@ def table_model(models_folder: Path) -> TableModel:
 
 
 @pytest.fixture(scope="session")
+def first_purchase(published_warehouse: Path, models_folder: Path) -> FirstPurchaseModel:
+    """Learn it from the demo shop; a window of half the usual length has more of its people in it."""
+    model = learn_from((published_warehouse / "current").resolve(), 90)
+    (models_folder / NAME).mkdir()
+    (models_folder / NAME / FILE).write_text(model.to_json())
+    return model
+
+
+@pytest.fixture(scope="session")
 def server(
     published_warehouse: Path,
     table_model: TableModel,
+    first_purchase: FirstPurchaseModel,
     models_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:

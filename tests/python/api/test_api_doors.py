@@ -153,7 +153,7 @@ def test_no_number_is_no_number(server: Server, number: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])
-@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/predict/first-purchase"])
 def test_what_is_no_json_is_told(server: Server, path: str, body: bytes) -> None:
     answer = server.ask("POST", path, data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
@@ -212,6 +212,36 @@ def test_sql_in_a_field_is_a_text(server: Server, text: str) -> None:
     problem_of(server.get("/customers/" + quote(text, safe="")), 404)
     answer = server.post("/predict", {"row": {"Gender": text or "x"}})
     assert answer.status_code == 200 and answer.json()["warnings"]
+    problem_of(server.post("/predict", {"row": {text: 1}}), 422)
+    problem_of(server.post("/predict", {"row": {}, "model": text}), 404)
+    problem_of(server.get("/model/info", params={"model": text}), 404)
+
+
+@pytest.mark.parametrize("text", ["' or 1=1 --", "\x00"])
+def test_sql_in_a_field_of_an_order_is_a_text(server: Server, text: str) -> None:
+    words = ("main_category", "payment_type", "state", "region", "order_id")
+    review = {"score": 5, "known_at": "2025-03-14T09:00:00", "review_id": text}
+    order = {**ORDER, **dict.fromkeys(words, text), "reviews": [review]}
+    assert server.post("/predict", {"orders": [order]}).status_code == 200
+    assert server.post("/predict/first-purchase", {"order": {**order, "city": text}}).status_code == 200
+    batch = server.post(
+        "/predict/batch", {"people": [{"orders": [order]}, {"orders": [{**ORDER, "purchased_at": text}]}]}
+    )
+    assert ["errors" in one for one in batch.json()["results"]] == [False, True]
+    body = f"Tenure,Gender\n1,{text}\n"
+    assert server.ask("POST", "/predict/batch", data=body, headers={"Content-Type": "text/csv"}).status_code == 200
+
+
+def test_sql_in_a_filter_of_any_list_is_a_text(server: Server) -> None:
+    document = server.get("/openapi.json", None).json()
+    asked = 0
+    for path, operations in document["paths"].items():
+        for parameter in operations.get("get", {}).get("parameters", ()):
+            if parameter["in"] == "query" and server.get(path).status_code != 404:
+                answer = server.get(path, params={parameter["name"]: "x' or 1=1 --"})
+                assert answer.status_code in (404, 422) or answer.json()["rows"] == [], (path, parameter["name"])
+                asked += 1
+    assert asked > 20
 
 
 def test_odd_values_are_warned_of(server: Server) -> None:
