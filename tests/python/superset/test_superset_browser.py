@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from builds import ROOT, query
-from superset_process import Server, server_for
+from superset_process import Server, server_for, whole
 
 pytestmark = [pytest.mark.superset, pytest.mark.browser]
 
@@ -199,7 +199,7 @@ def test_every_chart_of_a_dashboard_draws(
     visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
     visit.look(spec["slug"], folder)
     for number, tab in enumerate(spec.get("tabs", [])[1:], start=2):
-        visit.page.locator(".ant-tabs-tab", has_text=tab["title"]).first.click()
+        visit.page.locator(".ant-tabs-tab", has_text=whole(tab["title"])).first.click()
         visit.look(f"{spec['slug']}_{number}", folder)
     visit.context.close()
     assert visit.problems == []
