@@ -35,7 +35,9 @@ def dashboard_queries() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for dashboard in sorted(ASSETS.glob("*/dashboard.yaml")):
         charts = [yaml.safe_load(file.read_text()) for file in sorted(dashboard.parent.glob("charts/*.yaml"))]
-        title = str(yaml.safe_load(dashboard.read_text())["title"])
+        title = yaml.safe_load(dashboard.read_text())["title"]
+        # several titles where one would name what a shop does not have: the first is that of a shop with everything
+        title = title if isinstance(title, str) else title[0]["text"]
         found[title] = [_chart_query(chart, chart["dataset"], datasets[chart["dataset"]]) for chart in charts]
     return found
 

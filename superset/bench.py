@@ -29,6 +29,7 @@ from typing import Any
 
 import bootstrap
 import bundle
+import catalogue
 import duckdb
 import serve
 import settings
@@ -224,7 +225,7 @@ def main() -> None:
     given = parser.parse_args()
     restart()
     charts = time_charts(given.runs)
-    boards = [board for board in bundle.load_dashboards() if board.spec["title"] in charts]
+    boards = [board for board in bundle.fitted(catalogue.read()) if board.spec["title"] in charts]
     tabs = {board.spec["title"]: [time_first_tab(board.spec["slug"]) for _ in range(given.starts)] for board in boards}
     with duckdb.connect(str(warehouse.build_file()), read_only=True, config=warehouse.configuration()) as connection:
         (orders,) = connection.execute("select raw_orders from marts.build_info").fetchone() or (0,)

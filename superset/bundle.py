@@ -22,7 +22,7 @@ import yaml
 from catalogue import Table, kept_open
 from charts import AssetError, Dataset, Metric
 from languages import ENGLISH, Language
-from shop import Shop
+from shop import Shop, told
 
 NAMESPACE = uuid.UUID("5f0c5c1e-52f5-5d0b-9a0d-0f6e7c4a5100")
 VERSION = "1.0.0"
@@ -107,8 +107,26 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower().replace("%", "percent").replace("r$", "brl")).strip("_")
 
 
-def load_dashboards(assets: Path = settings.ASSETS, language: Language = ENGLISH) -> list[Dashboard]:
-    """Read the folders of dashboards, in their order, with their texts in a language."""
+def load_dashboards(
+    assets: Path = settings.ASSETS,
+    language: Language = ENGLISH,
+    shop: Shop | None = None,
+    datasets: dict[str, Dataset] | None = None,
+) -> list[Dashboard]:
+    """Read the folders of dashboards, in their order, with their texts in a language.
+
+    Parameters
+    ----------
+    assets : Path
+        Folder of the descriptions.
+    language : Language
+        Language of the texts.
+    shop : Shop, optional
+        Shop to fit them to, with its `datasets`; by default they are those of a shop that has everything.
+    datasets : dict, optional
+        See `load_datasets`.
+    """
+    has = shop.has if shop else (lambda _: True)
     found = []
     for path in assets.glob("*/dashboard.yaml"):
         dashboard = Dashboard(path.parent.name, settings.read_yaml(path), language=language)
@@ -118,22 +136,28 @@ def load_dashboards(assets: Path = settings.ASSETS, language: Language = ENGLISH
             spec = settings.read_yaml(chart)
             if chart.stem != slug(spec["title"]):
                 raise AssetError(f"{chart.name}: a chart's file is named by its title: {slug(spec['title'])}.yaml")
-            dashboard.charts[chart.stem] = language.spec(spec)
-        # The header is the same everywhere: what the dashboard answers, and of which day its numbers are.
-        header = settings.read_yaml(assets / "header.yaml")
-        dashboard.spec = language.spec(dashboard.spec)
-        dashboard.charts[HEADER] = {**language.spec(header), "only": {"page": dashboard.folder}}
+            dashboard.charts[chart.stem] = told(language.spec(spec), has)
+        dashboard.spec = told(language.spec(dashboard.spec), has)
+        _check_places(dashboard)
         found.append(dashboard)
     found.sort(key=lambda dashboard: (dashboard.spec["order"], dashboard.folder))
-    for dashboard, following in zip(found, [*found[1:], found[0]], strict=True):
-        _put_header(dashboard, following)
-        _check_places(dashboard)
+    if shop and datasets is not None:
+        found = [dashboard for dashboard in found if shop.page(dashboard, datasets)]
+    header = settings.read_yaml(assets / "header.yaml")
+    for place, dashboard in enumerate(found):
+        _put_header(dashboard, header, _following(dashboard, [*found[place + 1 :], *found]))
     return found
 
 
-def _put_header(dashboard: Dashboard, following: Dashboard) -> None:
-    """Put what the dashboard answers, and where to go from here, above its first tab."""
+def _following(dashboard: Dashboard, others: list[Dashboard]) -> Dashboard:
+    """Return the next dashboard that everyone who sees this one may see."""
+    return next(other for other in others if set(dashboard.spec["audience"]) <= set(other.spec["audience"]))
+
+
+def _put_header(dashboard: Dashboard, header: dict[str, Any], following: Dashboard) -> None:
+    """Put what the dashboard answers, of which day its numbers are, and where to go from here, above its first tab."""
     language, spec = dashboard.language, dashboard.spec
+    dashboard.charts[HEADER] = {**language.spec(header), "only": {"page": dashboard.folder}}
     others = [
         f"[{name}]({languages.address(spec['slug'], code)})"
         for code, (name, _) in languages.NAMES.items()
@@ -200,6 +224,7 @@ def load_datasets(
             # Charts add columns of their own, and YAML's anchors make two datasets share a mapping.
             dict(spec.get("calculated", {})),
             language,
+            frozenset(described["in_words"]),
         )
         if dataset.time:
             dataset.column(dataset.time)
@@ -562,11 +587,15 @@ def _dashboard(dashboard: Dashboard, datasets: dict[str, Dataset], css: str) -> 
     }
 
 
+def fitted(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -> list[Dashboard]:
+    """Return the dashboards that there are for this shop, in English."""
+    with kept_open():
+        return load_dashboards(assets, ENGLISH, Shop.read(catalogue, assets), load_datasets(catalogue, assets))
+
+
 def drawn(catalogue: dict[str, Table], assets: Path = settings.ASSETS) -> list[str]:
     """Return the charts that there are for this shop, each as ``folder/name``: with its rows some come and some go."""
-    shop, datasets = Shop.read(catalogue, assets), load_datasets(catalogue, assets)
-    with kept_open():
-        dashboards = [one for one in load_dashboards(assets) if shop.page(one, datasets)]
+    dashboards = fitted(catalogue, assets)
     return sorted(f"{dashboard.folder}/{name}" for dashboard in dashboards for name in dashboard.charts)
 
 
@@ -611,7 +640,7 @@ def _compile(
 ) -> list[Dashboard]:
     """Add what there is in one language to the contents; return its dashboards."""
     datasets = load_datasets(catalogue, assets, language)
-    dashboards = [one for one in load_dashboards(assets, language) if shop is None or shop.page(one, datasets)]
+    dashboards = load_dashboards(assets, language, shop, datasets)
     used = {chart["dataset"] for dashboard in dashboards for chart in dashboard.charts.values()}
     filters = [one for dashboard in dashboards for one in dashboard.spec.get("filters", [])]
     used |= {one["dataset"] for one in filters if "dataset" in one}

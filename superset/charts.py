@@ -85,6 +85,8 @@ class Dataset:
     labels: dict[str, str]
     calculated: dict[str, Spec] = field(default_factory=dict)
     language: Language = ENGLISH
+    # Columns whose values are names of the warehouse, shown as words.
+    in_words: frozenset[str] = frozenset()
     # Columns and metrics that a chart or a filter asks for.
     used: set[str] = field(default_factory=set)
 
@@ -110,6 +112,11 @@ class Dataset:
         """Return what stands in a column, in the language of the dataset, by the English."""
         return {} if self.language.is_written else self.language.values_of(self.key, self._original(name))
 
+    def shown(self, name: str, value: Any) -> Any:
+        """Return a value of a column as the charts show it, which is what a filter must ask for."""
+        text = self.words(name).get(str(value), value)
+        return text.replace("_", " ") if self._original(name) in self.in_words and isinstance(text, str) else text
+
     def _original(self, name: str) -> str:
         """Return the column that one is a copy of, or itself."""
         return str(self.calculated.get(name, {}).get("copy_of", name))
@@ -118,11 +125,13 @@ class Dataset:
         """Return the SQL of a column; None for one that is shown as it stands in the warehouse."""
         spec = self.calculated.get(name, {})
         sql = spec.get(f"sql_{self.language.code}", spec.get("sql"))
+        source = f"({sql})" if sql else name
+        plain = f"replace({source}, '_', ' ')" if self._original(name) in self.in_words else sql
         if self.language.is_written:
-            return sql
+            return plain
         if words := self.words(name):
-            return translated(f"({sql})" if sql else name, words)
-        return self.language.sentences(self._original(name), sql or name) or sql
+            return translated(source, words, plain or source)
+        return self.language.sentences(self._original(name), plain or name) or plain
 
     def again(self, name: str) -> str:
         """Return a second column that holds the same: a chart may not ask for one column twice."""
@@ -153,9 +162,8 @@ def _filters(spec: Spec, dataset: Dataset) -> tuple[list[dict[str, Any]], Query]
     asked: list[dict[str, Any]] = []
     for name, wanted in spec.get("only", {}).items():
         column = dataset.column(name)
-        words = dataset.words(column)
         for operator, english in _conditions(wanted):
-            value = [words.get(str(part), part) for part in english] if isinstance(english, list) else english
+            value = [dataset.shown(column, part) for part in english] if isinstance(english, list) else english
             one: dict[str, Any] = {
                 "clause": "WHERE",
                 "subject": column,
@@ -174,10 +182,9 @@ def conditions(spec: Spec, dataset: Dataset) -> tuple[list[str], list[Any]]:
     clauses: list[str] = []
     values: list[Any] = []
     for name, wanted in spec.get("only", {}).items():
-        words = dataset.words(name)
         expression = f"({dataset.expression(name) or name})"
         for operator, english in _conditions(wanted):
-            value = [words.get(str(part), part) for part in english] if isinstance(english, list) else english
+            value = [dataset.shown(name, part) for part in english] if isinstance(english, list) else english
             many = isinstance(value, list)
             places = f"({', '.join('?' * len(value))})" if many else "" if value is None else "?"
             clauses.append(f"{expression} {operator} {places}")

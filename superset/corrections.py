@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ import row_limits
 from flask import Flask, Response, redirect, request, session
 
 FIRST_PAGE = "shop-overview"
+# What a drawing shows, for readers aloud.
+READERS = '<script src="/brand/readers.js" defer nonce="{}"></script></head>'
 SCREEN = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
@@ -79,12 +82,15 @@ def _open_the_first_page() -> Any:
 
 
 def _name_the_language_and_the_screen(response: Response) -> Response:
-    """Say in which language a page is, for readers aloud, and that it fits the screen of a phone."""
+    """Say in which language a page is and what its drawings show, for readers aloud; and that it fits a phone."""
     if response.mimetype == "text/html" and not response.direct_passthrough:
         language = session.get("locale", languages.WRITTEN)
         text = response.get_data(as_text=True).replace("<html>", f'<html lang="{language}">', 1)
         if 'name="viewport"' not in text:
             text = text.replace("<head>", f"<head>{SCREEN}", 1)
+        # The page's own word for scripts that may run on it.
+        if nonce := re.search(r'<script[^>]* nonce="([^"]+)"', text):
+            text = text.replace("</head>", READERS.format(nonce.group(1)), 1)
         response.set_data(text)
     return response
 

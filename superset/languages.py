@@ -150,10 +150,10 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def translated(sql: str, words: dict[str, str]) -> str:
-    """Return an expression with its values in another language; what has no word there stays as it is."""
+def translated(sql: str, words: dict[str, str], otherwise: str) -> str:
+    """Return an expression with its values in another language, and another one for what has no word there."""
     cases = " ".join(f"when {_literal(english)} then {_literal(text)}" for english, text in words.items())
-    return f"case {sql} {cases} else {sql} end"
+    return f"case {sql} {cases} else {otherwise} end"
 
 
 def rephrased(sql: str, phrases: dict[str, str]) -> str:

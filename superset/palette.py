@@ -54,6 +54,8 @@ def sequential_schemes() -> list[dict[str, Any]]:
 def label_colors(language: Language = ENGLISH) -> dict[str, str]:
     """Colour of each label as a language writes it, for the metadata of a dashboard."""
     labels = {str(label): colour for label, colour in COLOURS["labels"].items()}
+    # Names of the warehouse are shown as words.
+    labels |= {label.replace("_", " "): colour for label, colour in labels.items()}
     # A flow needs two nodes for one segment: where people were, and where they are now.
     labels |= {f"{label} {AFTER}": colour for label, colour in labels.items()}
     if language.is_written:

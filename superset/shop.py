@@ -6,7 +6,7 @@ the shop has is the one row of the mart ``shop``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import settings
 from catalogue import SHOP, Table, has_rows
 from charts import BRL, AssetError, Dataset, conditions
+from languages import TEXT_KEYS
 
 Spec = dict[str, Any]
 
@@ -78,7 +79,19 @@ class Shop:
         return sorted(part.replace("_", " ") for part in parts if not self.facts[f"has_{part}"])
 
     def _has(self, by: str, name: Any) -> bool:
-        return all(self.facts[f"has_{part}"] for part in self.needs[by].get(str(name).lstrip("-"), ()))
+        return all(self.has(part) for part in self.needs[by].get(str(name).lstrip("-"), ()))
+
+    def has(self, part: str) -> bool:
+        """Whether the shop has a part.
+
+        Raises
+        ------
+        AssetError
+            The mart `shop` does not know of such a part.
+        """
+        if f"has_{part}" not in self.facts:
+            raise AssetError(f"a description asks for the part {part}, which the mart shop does not know")
+        return bool(self.facts[f"has_{part}"])
 
     def chart(self, spec: Spec, dataset: Dataset) -> Spec | None:
         """Return a chart as it is drawn for this shop; None where too little of it is left."""
@@ -121,11 +134,9 @@ class Shop:
         return spec
 
     def page(self, page: Page, datasets: dict[str, Dataset]) -> bool:
-        """Fit one dashboard; False where nothing but its header is left."""
-        header = page.tabs[0]["sections"].pop(0)
-        of_header = {name for row in header["rows"] for name in row["charts"]}
+        """Fit one dashboard, which has no header yet; False where nothing is left."""
         for name, spec in list(page.charts.items()):
-            fitted = spec if name in of_header else self.chart(spec, datasets[spec["dataset"]])
+            fitted = self.chart(spec, datasets[spec["dataset"]])
             if fitted is None or not self._has("charts", name):
                 del page.charts[name]
             else:
@@ -139,13 +150,8 @@ class Shop:
             return False
         if len(tabs) == 1:
             tabs[0]["title"] = ""
-        tabs[0]["sections"].insert(0, header)
         page.spec["tabs"] = tabs
-        drawn = [
-            datasets[spec["dataset"]]
-            for name, spec in page.charts.items()
-            if name not in of_header and not spec.get("unfiltered")
-        ]
+        drawn = [datasets[spec["dataset"]] for spec in page.charts.values() if not spec.get("unfiltered")]
         page.spec["filters"] = [one for one in page.spec.get("filters", []) if self._filters(one, drawn)]
         return True
 
@@ -179,6 +185,28 @@ class Shop:
                 return self.facts["currency"]
             return text.replace(WRITTEN_SYMBOL, self.facts["currency_symbol"])
         return content
+
+
+def told(part: Any, has: Callable[[str], bool]) -> Any:
+    """Return a description with its texts as a shop reads them.
+
+    A text may be a list of pieces, each a mapping of ``text`` and whom it is for: shops that have all of the parts
+    under ``with``, and none of those under ``without``. The pieces for this shop are read one after the other.
+    """
+    if isinstance(part, dict):
+        return {key: _said(value, has) if key in TEXT_KEYS else told(value, has) for key, value in part.items()}
+    return [told(one, has) for one in part] if isinstance(part, list) else part
+
+
+def _said(text: Any, has: Callable[[str], bool]) -> Any:
+    if not isinstance(text, list):
+        return told(text, has)
+    pieces = [
+        piece["text"].strip()
+        for piece in text
+        if all(map(has, piece.get("with", []))) and not any(map(has, piece.get("without", [])))
+    ]
+    return " ".join(pieces)
 
 
 def _values(wanted: Any) -> list[Any]:

@@ -31,6 +31,15 @@ STAMPS = ("date",)
 FLAGS = ("return", "test")
 FIELDS = (*IDS, *TEXTS, *AMOUNTS, *COUNTS, *STAMPS, *FLAGS)
 
+# What a shop may say that it does not have, though files of it lie there, and the table that holds it.
+PARTS = {
+    "payments": "order_payments",
+    "reviews": "order_reviews",
+    "products": "products",
+    "sellers": "sellers",
+    "places": "geolocation",
+    "translations": "category_translation",
+}
 LEFT_OUT = "leave out"
 NETTED = ("tax", "shipping", "refunds")
 READING_WORDS = ("encoding", "delimiter", "header", "sheet")
@@ -192,7 +201,7 @@ def _over(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 KEYS = (
     *("preset", "currency", "country", "time_zone", "languages", "from", "files", "columns", "tables", "statuses"),
     *("person", "guest", "money", "dates", "encoding", "delimiter", "header", "sheet", "not_products", "width"),
-    "test_order",
+    *("test_order", "has"),
 )
 
 
@@ -221,6 +230,7 @@ class _Reader:
             name: self._table(name, entry) for name, entry in self._dict("tables", self._said.get("tables", {})).items()
         }
         files = self._files()
+        self._leave_aside(tables, files)
         origin = self._origin(files, has_tables=bool(tables))
         if not tables:
             self._refuse_incomplete(columns)
@@ -244,6 +254,18 @@ class _Reader:
             not_products=self._texts("not_products", self._said.get("not_products", [])),
             width=self._width(),
         )
+
+    def _leave_aside(self, tables: dict[str, TableMapping], files: dict[str, SourceFiles]) -> None:
+        """Take out what the shop says it does not have, and the files that nothing else reads."""
+        for part, is_there in self._dict("has", self._said.get("has", {})).items():
+            table = PARTS[self._known("has", part, PARTS)]
+            if not isinstance(is_there, bool):
+                self._refuse(f"has.{part}", f"is {is_there!r}; it must be true or false")
+            if is_there or table not in tables:
+                continue
+            origin = tables.pop(table).origin
+            if not any(re.search(rf"\b{re.escape(origin)}\b", other.origin) for other in tables.values()):
+                files.pop(origin, None)
 
     def _files(self) -> dict[str, SourceFiles]:
         common = {word: self._said.get(word, "") for word in READING_WORDS}

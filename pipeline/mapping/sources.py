@@ -283,10 +283,11 @@ class Sources:
         if note:
             self.notes.append(f"{file.name}: {note}")
         delimiter = _delimiter(path, file.name, files.delimiter)
+        written = path
         if delimiter == " ":
             path = _squeezed(path, self._work)
             delimiter = "\t"
-        header, skipped = _header(path, file.name, delimiter, files.header)
+        header, skipped = _header(path, file.name, delimiter, files.header, written)
         inspected = csvtext.inspect(path)
         if not inspected.needs_care:
             try:
@@ -488,8 +489,8 @@ def _squeezed(path: Path, work: Path) -> Path:
     return target
 
 
-def _header(path: Path, name: str, delimiter: str, declared: tuple[str, ...]) -> tuple[list[str], int]:
-    """Return the names of the columns, and how many records they take."""
+def _header(path: Path, name: str, delimiter: str, declared: tuple[str, ...], written: Path) -> tuple[list[str], int]:
+    """Return the names of the columns, and how many records they take; messages quote the file as it was written."""
     first = next(csvtext.records(path, width=None, delimiter=delimiter), None)
     if first is None or first.cells is None:
         raise InputError(f"{name}: its first line cannot be read. Export it again.")
@@ -502,8 +503,9 @@ def _header(path: Path, name: str, delimiter: str, declared: tuple[str, ...]) ->
         return list(declared), 0
     filled = [cell for cell in cells if cell]
     if filled and sum(bool(re.fullmatch(r"[-+]?[0-9][0-9.,:/ -]*", cell)) for cell in filled) >= 0.5 * len(filled):
+        line = _first_lines(written)[0]
         raise InputError(
-            f"{name} has no line of column names: its first line is {first.raw[:100]!r}. Name the columns in "
+            f"{name} has no line of column names: its first line is {line[:100]!r}. Name the columns in "
             "shop.yml, such as `header: [customer, date, amount]`."
         )
     return _named(cells), 1

@@ -24,6 +24,11 @@ SERVE = ROOT / "superset" / "serve.py"
 DASHBOARDS = 2 * len(list((SERVE.parent / "assets").glob("*/dashboard.yaml")))
 
 
+def whole(text: str | list[dict[str, Any]]) -> str:
+    """Return a text of a dashboard as a shop that has everything reads it."""
+    return text if isinstance(text, str) else " ".join(one["text"] for one in text if "without" not in one)
+
+
 def superset_python() -> str:
     """Return the Python of Superset's environment: SUPERSET_PYTHON, else the one `make superset` sets up."""
     found = os.environ.get("SUPERSET_PYTHON") or str(ROOT / ".venv-superset" / "bin" / "python")

@@ -40,6 +40,28 @@ def test_a_changed_mapping_is_another_build(own_shop: Shop) -> None:
     assert inputs_digest(None, with_scores=False) != before
 
 
+def test_what_a_shop_says_it_does_not_have_is_left_aside(own_shop: Shop) -> None:
+    says = """
+    files: {visits: visits.csv, remarks: remarks.csv}
+    tables:
+      orders:
+        from: visits
+        columns: {order_id: id, customer_id: id, order_purchase_timestamp: day}
+      customers: {from: visits, columns: {customer_id: id, customer_unique_id: person}}
+      order_payments: {from: visits, columns: {order_id: id, payment_sequential: "1", payment_value: paid}}
+      order_reviews: {from: remarks, columns: {review_id: id, order_id: id, review_score: score}}
+    """
+    own_shop.write("visits.csv", "id,person,day,paid\n1,a,2024-01-01,5\n", says)
+    own_shop.write("remarks.csv", "id,score\n1,5\n", says)
+    own_shop.says(says + "has: {reviews: false}\n")
+    load()
+    assert not own_shop.landing.joinpath("order_reviews").exists() or own_shop.rows("order_reviews") == []
+    assert len(own_shop.rows("orders")) == 1
+    own_shop.says(says + "has: {reviewers: false}\n")
+    with pytest.raises(InputError, match="Did you mean reviews"):
+        load()
+
+
 def test_an_expression_reads_nothing_else_of_the_machine(own_shop: Shop) -> None:
     own_shop.raw.parent.joinpath("secret.txt").write_text("keep out")
     stolen = f"(select content from read_text('{own_shop.raw.parent / 'secret.txt'}'))"

@@ -257,6 +257,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "thousands or decimals": ("customer;date;amount\na;2024-01-01;1,234\n", "may be a thousand and something"),
     "points and commas": ("customer;date;amount\na;2024-01-01;1,5\nb;2024-01-01;1.5\n", "Some numbers have a decimal"),
     "spreadsheet days": ("customer,date,amount\na,45292,5\n", "dates: excel serial"),
+    "no names between blanks": ("  7   20240101  5\n  8   20240102  6\n", "its first line is '  7   20240101  5'"),
     "no names": ("7,2024-01-01,5\n8,2024-01-02,6\n", "has no line of column names"),
     "lost zeros": ("customer,date,amount\n0071,2024-01-01,5\n71,2024-01-02,6\n", "width: {customer: 4}"),
     "other letters": ("customer,date,amount\nЖанна,2024-01-01,5\n".encode("cp1251"), "encoding: cp1251"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from functools import lru_cache
 from pathlib import Path
@@ -38,10 +39,60 @@ answers = []
 for name in {lacking}:
     tables["marts.shop"].facts = {{**facts, name: False}}
     shop = Shop.read(tables)
-    pages = [page for page in bundle.load_dashboards() if shop.page(page, datasets)]
+    pages = bundle.load_dashboards(shop=shop, datasets=datasets)
     answers.append({{page.spec["slug"]: {{"position": bundle.Layout(page).positions()}} for page in pages}})
 print(json.dumps(answers))
 """
+# What a page says, once for each way of lacking parts.
+SAYING = """
+import json, bundle, catalogue
+from languages import TEXT_KEYS
+from shop import Shop
+tables = catalogue.read()
+datasets = bundle.load_datasets(tables)
+facts = dict(tables["marts.shop"].facts)
+
+def texts(part):
+    if isinstance(part, dict):
+        for key, value in part.items():
+            yield from [value] if key in TEXT_KEYS and isinstance(value, str) else texts(value)
+    elif isinstance(part, list):
+        for one in part:
+            yield from texts(one)
+
+answers = []
+for parts in {lacking}:
+    tables["marts.shop"].facts = {{**facts, **dict.fromkeys(parts, False)}}
+    pages = bundle.load_dashboards(shop=Shop.read(tables), datasets=datasets)
+    answers.append({{
+        page.spec["slug"]: [
+            *(page.spec[part] for part in ("title", "question", "lead")),
+            *texts([*page.tabs, *page.spec["filters"], *page.charts.values()]),
+        ]
+        for page in pages
+    }})
+print(json.dumps(answers))
+"""
+# What nobody reads of in a shop that lacks these parts.
+UNSAID = {
+    "sellers?": ["has_sellers", "has_seller_places", "has_seller_points"],
+    "reviews?": ["has_reviews"],
+    "states?|regions?": ["has_places", "has_regions", "has_sellers", "has_seller_places"],
+    "deliver(y|ies|ed)|late": ["has_deliveries", "has_promises"],
+}
+# Russian charts of names: of steps, settings and columns, of cities, of categories within a reason.
+IN_ENGLISH = tuple(
+    f"charts/{name}"
+    for name in (
+        *("data_health__parameters", "data_health__reconciliation", "data_health__slowest", "data_health__tests"),
+        *(
+            "data_health__emptiest",
+            "action_lists__",
+            "churn__what_each_value",
+            "products_sellers_payments__seller_score",
+        ),
+    )
+)
 # One chart, kept to what some rows are, to what none is, to an expression that holds, and to one that does not.
 KEPT = """
 import json, bundle, catalogue
@@ -128,6 +179,25 @@ def test_rows_stay_full_and_no_tab_is_empty_whatever_is_missing(published_wareho
                     assert node["children"], (name, slug, node["id"])
 
 
+def test_no_page_speaks_of_what_the_shop_does_not_have_nor_leads_to_a_page_that_is_not_there(
+    published_warehouse: Path,
+) -> None:
+    code = SAYING.format(lacking=list(UNSAID.values()))
+    answers = run_in_superset(code, published_warehouse, published_warehouse / "superset-home")
+    for words, pages in zip(UNSAID, answers, strict=True):
+        said = [
+            (slug, text)
+            for slug, texts in pages.items()
+            for text in texts
+            if re.search(rf"\b({words})\b", re.sub(r"\]\([^)]*\)", "]", text), re.IGNORECASE)
+        ]
+        assert said == [], words
+        linked = {
+            one for texts in pages.values() for text in texts for one in re.findall(r"dashboard/([a-z-]+)/", text)
+        }
+        assert {slug.removesuffix("-ru") for slug in linked} <= set(pages), words
+
+
 def _row_widths(boards: dict[str, dict[str, Any]]) -> dict[tuple[str, str], int]:
     return {
         (slug, key): sum(board["position"][child]["meta"]["width"] for child in node["children"])
@@ -193,6 +263,25 @@ def test_charts_come_and_go_with_the_rows_they_are_kept_to(published_warehouse: 
     assert digest_before != digest_after
 
 
+def test_no_chart_shows_a_name_of_the_warehouse_where_people_expect_words(published_warehouse: Path) -> None:
+    """Verdicts, categories and kinds of faults are read as words: no_clear_difference is not one."""
+    files = drawn(published_warehouse, "{}")
+    datasets = {one["uuid"]: one for path, one in files.items() if path.startswith("datasets/")}
+    shown, foreign = set(), set()
+    with duckdb.connect(str(published_file(published_warehouse).resolve()), read_only=True) as connection:
+        for path, chart in files.items():
+            if not path.startswith("charts/"):
+                continue
+            for query in json.loads(chart["query_context"])["queries"]:
+                rows = connection.execute(_sql(query, datasets[chart["dataset_uuid"]])).fetchmany(2000)
+                texts = {value for row in rows for value in row if isinstance(value, str)}
+                shown |= {(path, text) for text in texts if re.search(r"[a-z0-9]_[a-z0-9]", text)}
+                if path.endswith("-ru.yaml") and not path.startswith(IN_ENGLISH):
+                    foreign |= {(path, text) for text in texts if re.search(r"[a-z]{3} [a-z]{3}", text)}
+    assert shown == set()
+    assert foreign == set(), "superset/assets/ru.yaml lacks, under `values`, `phrases` or `templates`"
+
+
 # --- the whole road, once
 
 
@@ -231,7 +320,9 @@ def _sql(query: dict[str, Any], dataset: dict[str, Any]) -> str:
     shown = ", ".join([*columns, *(metrics[name] for name in query["metrics"])])
     where = f" where {' and '.join(conditions)}" if conditions else ""
     grouped = f" group by {', '.join(columns)}" if columns and query["metrics"] else ""
-    return f"select {shown} from {dataset['schema']}.{dataset['table_name']}{where}{grouped}"
+    # a dataset of another language is a query on the table, and named for its language
+    table = f"{dataset['schema']}.{dataset['table_name'].removesuffix(' (ru)')}"
+    return f"select {shown} from {table}{where}{grouped}"
 
 
 def _condition(column: str, one: dict[str, Any]) -> str:
