@@ -47,6 +47,7 @@ SERVER_SETTINGS = (
 )
 PASSWORD_FILE = "admin_password"  # noqa: S105  (a file's name)
 SECRET_KEY_FILE, SECRET_KEY_BYTES = "secret_key", 48
+FULL_DISK = 28  # exit code of the process that works on the metadata
 
 
 class BootstrapError(Exception):
@@ -247,6 +248,8 @@ def run(force: bool = False, before_replacing: Callable[[], object] = lambda: No
     ------
     state.DamagedStateError
         If a state file can be neither used nor made again.
+    state.FullDiskError
+        If there is no room for it.
     BootstrapError
         If a step failed, or the server could not be stopped.
     """
@@ -285,12 +288,19 @@ def _in_process_of_its_own(
 
     def work() -> None:
         os.environ["SUPERSET_METADATA_URI"] = metadata_uri
-        with (settings.home() / "bootstrap.log").open("w") as chatter, redirect_stdout(chatter):
-            _bring_up(wanted, known, tables)
+        try:
+            with (settings.home() / "bootstrap.log").open("w") as chatter, redirect_stdout(chatter):
+                _bring_up(wanted, known, tables)
+        except Exception as error:
+            if state.is_of_a_full_disk(error):
+                sys.exit(FULL_DISK)
+            raise
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     process.join()
+    if process.exitcode == FULL_DISK:
+        raise state.FullDiskError
     if process.exitcode:
         raise BootstrapError(f"the dashboards' state could not be brought up (exit {process.exitcode})")
 
