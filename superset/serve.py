@@ -175,8 +175,8 @@ def _take_over() -> None:
         _say(f"  {old} holds accounts and secrets of this warehouse or of {', '.join(others)}: it is left where it is.")
         _say(f"  To go on with it here, stop its server and move it to {home}")
         return
-    if found := running(old):
-        _end(old, found)
+    if (found := running(old)) and not _end(old, found):
+        raise bootstrap.BootstrapError(f"the server of {old} could not be stopped: nothing was changed")
     for name in STATE_NAMES:
         if (old / name).exists():
             (old / name).replace(home / name)
