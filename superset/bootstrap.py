@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -45,8 +45,9 @@ SERVER_SETTINGS = (
     "SUPERSET_WORKERS",
     "SUPERSET_WORKER_MEMORY",
 )
-PASSWORD_FILE = "admin_password"  # noqa: S105  (a file's name)
+PASSWORD_FILE, PASSWORD_PART = "admin_password", "admin_password.part"
 SECRET_KEY_FILE, SECRET_KEY_BYTES = "secret_key", 48
+FULL_DISK = 28  # exit code of the process that works on the metadata
 
 
 class BootstrapError(Exception):
@@ -138,14 +139,22 @@ def application() -> Any:
 
 
 def _admin(manager: Any) -> str:
-    """Make sure that there is an administrator whose password is in the file, and nowhere else."""
-    path = settings.home() / PASSWORD_FILE
+    """Make sure that there is an administrator whose password is in the file, and nowhere else.
+
+    A new one gets its name when the metadata that knows it has taken its place: a start may be killed before that.
+    """
     user = manager.find_user(username=ADMIN_USER)
-    if user and state.read_line(path):
+    if user and state.read_line(settings.home() / PASSWORD_FILE):
         return "kept"
     word = roles.add_user(manager, ADMIN_USER, roles.ADMIN)
-    state.write_whole(path, word + "\n")
+    state.write_whole(settings.home() / PASSWORD_PART, word + "\n")
     return "new password" if user else "created"
+
+
+def _name_password() -> None:
+    """Give a new administrator's password its name."""
+    with suppress(FileNotFoundError):
+        (settings.home() / PASSWORD_PART).replace(settings.home() / PASSWORD_FILE)
 
 
 def _remove_stale(uuids: dict[str, set[str]]) -> int:
@@ -247,6 +256,8 @@ def run(force: bool = False, before_replacing: Callable[[], object] = lambda: No
     ------
     state.DamagedStateError
         If a state file can be neither used nor made again.
+    state.FullDiskError
+        If there is no room for it.
     BootstrapError
         If a step failed, or the server could not be stopped.
     """
@@ -271,6 +282,7 @@ def run(force: bool = False, before_replacing: Callable[[], object] = lambda: No
             _in_process_of_its_own(wanted, known, tables, settings.sqlite_uri(part))
     else:
         _in_process_of_its_own(wanted, known, tables, settings.metadata_uri())
+    _name_password()
     state.write_whole(settings.home() / STATE, json.dumps(wanted, indent=2))
     return True
 
@@ -285,12 +297,19 @@ def _in_process_of_its_own(
 
     def work() -> None:
         os.environ["SUPERSET_METADATA_URI"] = metadata_uri
-        with (settings.home() / "bootstrap.log").open("w") as chatter, redirect_stdout(chatter):
-            _bring_up(wanted, known, tables)
+        try:
+            with (settings.home() / "bootstrap.log").open("w") as chatter, redirect_stdout(chatter):
+                _bring_up(wanted, known, tables)
+        except Exception as error:
+            if state.is_of_a_full_disk(error):
+                sys.exit(FULL_DISK)
+            raise
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     process.join()
+    if process.exitcode == FULL_DISK:
+        raise state.FullDiskError
     if process.exitcode:
         raise BootstrapError(f"the dashboards' state could not be brought up (exit {process.exitcode})")
 

@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,6 +33,8 @@ KEPT_REQUEST_DAYS = 180
 PID_FILE, SERVER_FILE, ALIVE_FILE = "gunicorn.pid", "server.json", "server.lock"
 # What a request that is running is given to end by itself, and the whole server after that.
 GRACE_SECONDS, END_SECONDS = 10, 20
+# What gunicorn needs, on a busy machine too, until it has written down its process.
+BEGIN_SECONDS = 30
 
 _say = state.say
 
@@ -89,19 +91,38 @@ def running(home: Path | None = None) -> Running | None:
         Superset's home; that of the settings by default.
     """
     home = home or settings.home()
-    alive = _is_alive(home)
-    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-        known = Running(**json.loads((home / SERVER_FILE).read_text()))
-        if alive:
-            return known
-    # The file is lost or cut, or the server is one of an earlier version, which wrote none and held no lock.
+    until = time.monotonic() + BEGIN_SECONDS
+    while _is_alive(home):
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+            return Running(**json.loads((home / SERVER_FILE).read_text()))
+        # The file is lost or cut, or its start was killed before it wrote it: gunicorn writes its own a little later.
+        if process := _master(home):
+            return _unknown(process)
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.1)
+    # A server of an earlier version wrote no such file and held no lock.
     process = _master(home)
-    return Running(process, settings.port(), str(settings.warehouse_dir())) if process else None
+    return _unknown(process) if process else None
 
 
-def _answers(path: str) -> bool:
+def _unknown(process: int) -> Running:
+    """Return a server of which no more is known than its process."""
+    return Running(process, settings.port(), str(settings.warehouse_dir()))
+
+
+def _is_nameless(home: Path) -> bool:
+    """Whether processes of a server live that nobody can name, and say so."""
+    if not _is_alive(home):
+        return False
+    _say(f"  the dashboards run, but {home / SERVER_FILE} and {home / PID_FILE} are lost or cut: end the")
+    _say("  processes named gunicorn by hand")
+    return True
+
+
+def _answers(port: int, path: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{settings.port()}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=10) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -145,7 +166,8 @@ def _take_over() -> None:
     home, old = settings.home(), settings.warehouse_dir().parent / "superset"
     if os.environ.get("SUPERSET_HOME") or old == home or not (old / bootstrap.SECRET_KEY_FILE).exists():
         return
-    if (home / bootstrap.SECRET_KEY_FILE).exists() or not (old / basemap.OUTLINES).exists():
+    # Outlines say that it is a home of ours; a move that was killed may have brought them over already.
+    if (home / bootstrap.SECRET_KEY_FILE).exists() or not any((one / basemap.OUTLINES).exists() for one in (old, home)):
         return
     beside = settings.warehouse_dir().parent.iterdir()
     others = [one.name for one in beside if one != settings.warehouse_dir() and (one / "current").exists()]
@@ -153,8 +175,8 @@ def _take_over() -> None:
         _say(f"  {old} holds accounts and secrets of this warehouse or of {', '.join(others)}: it is left where it is.")
         _say(f"  To go on with it here, stop its server and move it to {home}")
         return
-    if found := running(old):
-        _end(old, found)
+    if (found := running(old)) and not _end(old, found):
+        raise bootstrap.BootstrapError(f"the server of {old} could not be stopped: nothing was changed")
     for name in STATE_NAMES:
         if (old / name).exists():
             (old / name).replace(home / name)
@@ -177,27 +199,39 @@ def start(wait_seconds: float = 120) -> int:
         return _start(wait_seconds)
 
 
-def _start(wait_seconds: float) -> int:
-    _need_warehouse()
-    found = running()
+def _is_in_the_way(found: Running | None, port: int) -> bool:
+    """Whether something keeps the dashboards from being started here, and say what."""
+    if found is None and _is_nameless(settings.home()):
+        return True
     if found and found.warehouse != str(settings.warehouse_dir()):
         _say(f"the dashboards in {settings.home()} show another warehouse, {found.warehouse}:")
         _say("stop them first, or give this one a place of its own with SUPERSET_HOME")
-        return 1
-    port = settings.port()
+        return True
     if (not found or found.port != port) and _port_taken(port):
         _say(f"port {port} is taken by another program, or by another warehouse's dashboards: stop that, or choose")
         _say("another port with SUPERSET_PORT")
+        return True
+    return False
+
+
+def _start(wait_seconds: float) -> int:
+    _need_warehouse()
+    port = settings.port()
+    if _is_in_the_way(running(), port):
         return 1
     changed = bootstrap.run(before_replacing=_stop_for_change)
     found = running()
     code = bootstrap.code_digest()
-    if found and found.code != code:
-        _say("  the server's code or settings changed: it is started again")
+    # without its master what is left of a server is about to end
+    if found and (found.code != code or _master(settings.home()) is None):
+        _say("  the server's code or settings changed, or it was cut off: it is started again")
         if _stop():
             return 1
         found = None
     if found:
+        if not _wait_for(found.port, wait_seconds):
+            _say(f"the server runs (process {found.process}), but does not answer: make stop, then start it again")
+            return 1
         _announce(found.port)
         _say(f"  already running (process {found.process}{', dashboards brought up to date' if changed else ''})")
         return 0
@@ -232,6 +266,8 @@ def _launch(port: int, code: str, wait_seconds: float) -> int:
         *("--config", str(settings.ROOM / "bounds.py")),
     ]
     started = time.monotonic()
+    for left_behind in (PID_FILE, SERVER_FILE):  # by a server that was cut off: its number may be anybody's by now
+        (settings.home() / left_behind).unlink(missing_ok=True)
     with (settings.home() / ALIVE_FILE).open("a") as alive, log.open("ab") as out:
         fcntl.flock(alive, fcntl.LOCK_EX)
         server = subprocess.Popen(
@@ -245,18 +281,26 @@ def _launch(port: int, code: str, wait_seconds: float) -> int:
         )
         found = Running(server.pid, port, str(settings.warehouse_dir()), code)
         state.write_whole(settings.home() / SERVER_FILE, json.dumps(asdict(found)))
-    while time.monotonic() - started < wait_seconds:
-        if server.poll() is not None:
-            _say(f"the server ended at once; the end of {log}:\n" + "\n".join(log.read_text().splitlines()[-25:]))
-            return 1
-        if _answers("/health") and _answers("/login/"):
-            _say(f"  {'server':<28} {'on loopback only':<58} {time.monotonic() - started:6.1f} s")
-            _announce(port)
-            return 0
-        time.sleep(0.3)
+    if _wait_for(port, wait_seconds, lambda: server.poll() is not None):
+        _say(f"  {'server':<28} {'on loopback only':<58} {time.monotonic() - started:6.1f} s")
+        _announce(port)
+        return 0
+    if server.poll() is not None:
+        _say(f"the server ended at once; the end of {log}:\n" + "\n".join(log.read_text().splitlines()[-25:]))
+        return 1
     _say(f"the server did not answer within {wait_seconds:.0f} s; see {log}")
     _stop()
     return 1
+
+
+def _wait_for(port: int, seconds: float, has_ended: Callable[[], bool] = lambda: False) -> bool:
+    """Wait until the server lets people in; return whether it does."""
+    until = time.monotonic() + seconds
+    while not has_ended() and time.monotonic() < until:
+        if _answers(port, "/health") and _answers(port, "/login/"):
+            return True
+        time.sleep(0.3)
+    return False
 
 
 def _end(home: Path, found: Running) -> str:
@@ -286,9 +330,7 @@ def _stop() -> int:
     home = settings.home()
     found = running()
     if found is None:
-        if _is_alive(home):
-            _say(f"  the dashboards run, but {home / SERVER_FILE} and {home / PID_FILE} are lost or cut: end the")
-            _say("  processes named gunicorn by hand")
+        if _is_nameless(home):
             return 1
         _say("  the dashboards are not running")
         return 0
@@ -367,9 +409,14 @@ def main() -> int:
         state.DamagedStateError,
         bootstrap.BootstrapError,
         roles.RefusedPersonError,
+        state.FullDiskError,
     ) as error:
         _say(f"error: {error}")
-        return 1
+    except Exception as error:
+        if not state.is_of_a_full_disk(error):
+            raise
+        _say(f"error: {state.FullDiskError()}")
+    return 1
 
 
 def _run(given: argparse.Namespace) -> int:

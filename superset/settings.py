@@ -38,19 +38,24 @@ def home() -> Path:
     SettingError
         If it would be the folder of this code, or has a name that SQLite does not take.
     """
-    named = os.environ.get("SUPERSET_HOME")
-    beside = warehouse_dir().with_name(f"{warehouse_dir().name}-superset")
-    folder = Path(named).expanduser().resolve() if named else beside
+    folder = home_folder()
     if folder in (ROOM, PROJECT) or ROOM in folder.parents:
-        raise SettingError(f"SUPERSET_HOME={named} is a folder of source code: name another one for secrets and state")
+        raise SettingError(f"SUPERSET_HOME={folder} is a folder of source code: name another one for secrets and state")
     if "?" in str(folder):
         raise SettingError(f"{folder}: SQLite takes what follows a question mark for options; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     ignored = folder / ".gitignore"
-    if not ignored.exists():
+    if not ignored.exists() or not ignored.stat().st_size:  # written where the disk was full
         ignored.write_text("*\n")
     return folder
+
+
+def home_folder() -> Path:
+    """Return where Superset's state is, or would be."""
+    named = os.environ.get("SUPERSET_HOME")
+    beside = warehouse_dir().with_name(f"{warehouse_dir().name}-superset")
+    return Path(named).expanduser().resolve() if named else beside
 
 
 def port() -> int:

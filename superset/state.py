@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -20,6 +21,24 @@ LOCK = "start.lock"
 
 class DamagedStateError(Exception):
     """A file of Superset's state can be neither used nor made again; the message says what to do with it."""
+
+
+class FullDiskError(Exception):
+    """There is no room for Superset's state; the message says where."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the disk of {settings.home_folder()} is full: free some space and start again. Nothing needs repair"
+        )
+
+
+def is_of_a_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or what it was raised from, is the system's or SQLite's word for a full disk."""
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC or "database or disk is full" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def say(text: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # What dbt keeps of a parsed project, and the variable that names the folder where the tests share it.
@@ -137,20 +138,49 @@ def tables(warehouse: Path, schema: str) -> list[str]:
     return [str(name) for name in names["table_name"]]
 
 
-def run(
-    raw: Path, warehouse: Path, *arguments: str, program: Sequence[str] = ("-m", "pipeline")
-) -> subprocess.CompletedProcess[str]:
-    """Run a step of the pipeline as a person would, and give back what it said."""
-    environment = {
+def environment(raw: Path, warehouse: Path) -> dict[str, str]:
+    """Return what the pipeline is told of a raw folder and a warehouse folder; dbt's own things go into the latter."""
+    return {
         **os.environ,
         "RAW_DIR": str(raw),
         "WAREHOUSE_DIR": str(warehouse),
         "DBT_TARGET_PATH": str(warehouse / "dbt-target"),
         "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
     }
-    command = [sys.executable, *program, *arguments]
+
+
+def start(raw: Path, warehouse: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Begin a step of the pipeline in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=ROOT,
+        env=environment(raw, warehouse),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(
+    raw: Path, warehouse: Path, *arguments: str, program: Sequence[str] = ("-m", "pipeline")
+) -> subprocess.CompletedProcess[str]:
+    """Run a step of the pipeline as a person would, and give back what it said."""
+    command, given = [sys.executable, *program, *arguments], environment(raw, warehouse)
     with parsed_project(warehouse / "dbt-target"):
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """Give a disk of a size such as ``160m``."""
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a full disk is tried on a small tmpfs, which only root may mount")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @contextmanager

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -58,6 +61,83 @@ def run_in_superset(code: str, warehouse: Path, home: Path) -> Any:
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def serve(*words: str, warehouse: Path, home: Path | None = None, port: int = 0) -> subprocess.Popen[str]:
+    """Run serve.py as a person would, without a home of its own unless one is named."""
+    environment = {**os.environ, "WAREHOUSE_DIR": str(warehouse), "SUPERSET_PORT": str(port or free_port())}
+    environment.pop("SUPERSET_HOME", None)
+    if home:
+        environment["SUPERSET_HOME"] = str(home)
+    return subprocess.Popen(
+        [superset_python(), str(SERVE), *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for a command; return its code, what it printed, and what it said."""
+    printed, said = process.communicate(timeout=900)
+    return process.returncode, printed, said
+
+
+def whole(home: Path, dashboards: int = DASHBOARDS) -> bool:
+    """Whether the metadata is there and complete."""
+    file = home / "metadata.db"
+    if not file.exists():
+        return False
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("pragma quick_check").fetchone() == ("ok",)
+        (boards,) = connection.execute("select count(*) from dashboards where is_managed_externally").fetchone()
+        (admins,) = connection.execute("select count(*) from ab_user where username = 'admin'").fetchone()
+    return bool(boards == dashboards and admins == 1)
+
+
+def kill_after(process: subprocess.Popen[str], seconds: float, with_server: bool) -> str | None:
+    """Kill a command's process group some seconds after now, and where wanted the server that it has started.
+
+    Returns
+    -------
+    str or None
+        What it had said; None when it ended before that.
+    """
+    try:
+        process.wait(seconds)
+        return None
+    except subprocess.TimeoutExpired:
+        pass
+    # the server leads a group of its own
+    started = descendants(process.pid) if with_server else []
+    for one in [process.pid, *started]:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(os.getpgid(one), signal.SIGKILL)
+    return process.communicate()[1]
+
+
+def spread(count: int, seed: int) -> list[float]:
+    """Return moments between 0 and 1, in any order: one from each of as many equal parts."""
+    dice = random.Random(seed)  # noqa: S311
+    return dice.sample([(part + dice.random()) / count for part in range(count)], count)
+
+
+def last_line(said: str) -> str:
+    """Return the beginning of the last line that a command said."""
+    return said.splitlines()[-1].strip()[:60] if said else "nothing"
+
+
+def descendants(process: int) -> list[int]:
+    """Return the processes that a process has started, and what these have started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            number, parent = int(stat.parent.name), int(stat.read_text().rsplit(")", 1)[1].split()[1])
+            if parent == process:
+                found += [number, *descendants(number)]
+    return found
 
 
 @dataclass
@@ -126,9 +206,10 @@ class Server:
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run serve.py for this server."""
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its commands are told."""
+        return {
             **os.environ,
             "WAREHOUSE_DIR": str(self.warehouse),
             "SUPERSET_HOME": str(self.home),
@@ -138,9 +219,12 @@ class Server:
             # Long enough for what is asked here, and some wait for the end.
             "SUPERSET_QUERY_SECONDS": "20",
         }
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run serve.py for this server."""
         return subprocess.run(
             [superset_python(), str(SERVE), *words],
-            env=environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

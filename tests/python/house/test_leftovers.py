@@ -1,4 +1,4 @@
-"""A test run that is killed leaves nothing running, not even what has a session of its own."""
+"""A test run that is killed leaves nothing running, not even what has a session of its own; and it hears Ctrl-C."""
 
 from __future__ import annotations
 
@@ -38,3 +38,16 @@ def test_a_killed_run_leaves_no_server_behind() -> None:
             return
         time.sleep(0.1)
     pytest.fail("what the run has started still runs 10 s after its end")
+
+
+def test_a_run_that_a_script_starts_in_the_background_hears_ctrl_c() -> None:
+    code = """
+import signal, sys
+sys.path.insert(0, sys.argv[1])
+import conftest
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+    # a shell has what it starts with `&` ignore it, and processes inherit that
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    command = [*ignoring, sys.executable, "-c", code, str(Path(__file__).parents[1])]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"

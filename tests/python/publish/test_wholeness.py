@@ -17,7 +17,7 @@ from snapshots import differing_tables
 from pipeline.backup import backup, restore
 from pipeline.base import files
 from pipeline.base.errors import PipelineError
-from pipeline.publish.publish import ID_FORMAT, _new_id
+from pipeline.publish.publish import ID_FORMAT, _new_id, is_current, published
 from pipeline.publish.wholeness import find_damage
 
 PLACES = 14
@@ -95,10 +95,15 @@ HARMS = (lose_the_file, cut_the_file, damage_the_file, cut_the_description, empt
 
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
 def test_a_refresh_with_nothing_new_publishes_a_damaged_build_again(
-    raw: Path, warehouse: Path, harm: Callable[[Path], None]
+    raw: Path, warehouse: Path, harm: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (warehouse / "current").resolve().name
     harm(warehouse / "current")
+    monkeypatch.setenv("RAW_DIR", str(raw))
+    monkeypatch.setenv("WAREHOUSE_DIR", str(warehouse))
+    files._known.clear()
+    # what `warehouse --if-changed` and `--if-absent` go by
+    assert not is_current(with_scores=False) and published() is None
     told = run(raw, warehouse, "status")
     assert told.returncode == 1 and "DAMAGED" in told.stdout and "make refresh" in told.stderr
     outcome = run(raw, warehouse, "refresh", "--no-score")
@@ -109,6 +114,7 @@ def test_a_refresh_with_nothing_new_publishes_a_damaged_build_again(
     assert find_damage(warehouse / "current") is None
     assert query(warehouse, "select count(*) as orders from marts.fct_orders")["orders"].item() == 12
     assert run(raw, warehouse, "status").returncode == 0
+    assert is_current(with_scores=False) and published()
     assert "nothing new" in run(raw, warehouse, "refresh", "--no-score").stderr
 
 

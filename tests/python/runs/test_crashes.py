@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from builds import ROOT, build_warehouse, published_file, query, run
+from builds import ROOT, build_warehouse, published_file, query, run, small_disk, start
 from input_folder import small_shop
 
 from pipeline import __main__ as command
@@ -31,27 +31,6 @@ KILLS = int(os.environ.get("KILLS", "3"))
 # Builds take ten times as long as the others.
 STEPS = ("load", "publish", "refresh", "publish", "load", "warehouse")
 BUSY = 5
-
-
-def environment(raw: Path, warehouse: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "RAW_DIR": str(raw),
-        "WAREHOUSE_DIR": str(warehouse),
-        "DBT_TARGET_PATH": str(warehouse / "dbt-target"),
-        "DBT_LOG_PATH": str(warehouse / "dbt-logs"),
-    }
-
-
-def start(raw: Path, warehouse: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=ROOT,
-        env=environment(raw, warehouse),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -221,24 +200,19 @@ def test_scoring_that_outlives_a_killed_run_still_holds_the_lock(warehouse: Path
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a full disk is tried on a small tmpfs, which only root may mount")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "160m") as place:
+        yield place
 
 
-def test_a_full_disk_is_said_and_nothing_is_half_published(raw: Path, built: Path, small_disk: Path) -> None:
-    warehouse = small_disk / "warehouse"
+def test_a_full_disk_is_said_and_nothing_is_half_published(raw: Path, built: Path, disk: Path) -> None:
+    warehouse = disk / "warehouse"
     shutil.copytree(built, warehouse, symlinks=True)
     before = published(warehouse)
     # the build file of the run before makes room for some more
     for room in (0, 500_000):
-        filler = small_disk / "filler"
-        free = shutil.disk_usage(small_disk).free
+        filler = disk / "filler"
+        free = shutil.disk_usage(disk).free
         filler.write_bytes(b"x" * max(free - room, 0))
         # nothing on the disk is new, so force the whole way
         outcome = run(raw, warehouse, "warehouse", "--no-score")

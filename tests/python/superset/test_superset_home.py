@@ -16,8 +16,19 @@ import time
 from pathlib import Path
 
 import pytest
-from builds import ROOT
-from superset_process import DASHBOARDS, SERVE, Person, Server, free_port, run_in_superset, server_for, superset_python
+import requests
+from builds import ROOT, small_disk
+from superset_process import (
+    SERVE,
+    Person,
+    Server,
+    ended,
+    run_in_superset,
+    serve,
+    server_for,
+    superset_python,
+    whole,
+)
 
 pytestmark = pytest.mark.superset
 
@@ -25,28 +36,6 @@ pytestmark = pytest.mark.superset
 @pytest.fixture
 def server(served_warehouse: Path) -> Server:
     return server_for(served_warehouse)
-
-
-def serve(*words: str, warehouse: Path, home: Path | None = None, port: int = 0) -> subprocess.Popen[str]:
-    """Run serve.py as a person would, without a home of its own unless one is named."""
-    environment = {**os.environ, "WAREHOUSE_DIR": str(warehouse), "SUPERSET_PORT": str(port or free_port())}
-    environment.pop("SUPERSET_HOME", None)
-    if home:
-        environment["SUPERSET_HOME"] = str(home)
-    return subprocess.Popen(
-        [superset_python(), str(SERVE), *words],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Wait for a command; return its code, what it printed, and what it said."""
-    printed, said = process.communicate(timeout=900)
-    return process.returncode, printed, said
 
 
 # --- where it lies
@@ -104,6 +93,29 @@ def test_the_state_of_earlier_versions_is_taken_over_once(tmp_path: Path) -> Non
     assert again[0] == 0 and "moved" not in again[2]
 
 
+def test_a_move_of_earlier_state_that_was_killed_goes_on(published_warehouse: Path, tmp_path: Path) -> None:
+    names = ["basemap.json.gz", "metadata.db", "admin_password", "secret_key"]  # as they are moved
+    for moved in range(len(names) + 1):
+        older_home(tmp_path / str(moved) / "superset")
+        home = tmp_path / str(moved) / "warehouse-superset"
+        home.mkdir()
+        for name in names[:moved]:
+            (tmp_path / str(moved) / "superset" / name).rename(home / name)
+    code = f"""
+import json, os, pathlib, serve
+os.environ.pop("SUPERSET_HOME")
+found = []
+for moved in range({len(names) + 1}):
+    place = pathlib.Path({str(tmp_path)!r}, str(moved))
+    os.environ["WAREHOUSE_DIR"] = str(place / "warehouse")
+    serve._take_over()
+    found.append(sorted(path.name for path in (place / "warehouse-superset").iterdir()))
+print(json.dumps(found))
+"""
+    found = run_in_superset(code, published_warehouse, tmp_path / "unused")
+    assert [set(names) - set(one) for one in found] == [set()] * (len(names) + 1)
+
+
 def test_state_that_may_be_another_warehouses_is_left(tmp_path: Path) -> None:
     files = older_home(tmp_path / "superset")
     (tmp_path / "warehouse" / "current").mkdir(parents=True)
@@ -126,18 +138,6 @@ def test_a_second_warehouse_never_gives_the_first_ones_address(server: Server, t
 
 
 # --- one at a time, kills, damage
-
-
-def whole(home: Path) -> bool:
-    """Whether the metadata is there and complete."""
-    file = home / "metadata.db"
-    if not file.exists():
-        return False
-    with contextlib.closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("pragma quick_check").fetchone() == ("ok",)
-        (boards,) = connection.execute("select count(*) from dashboards where is_managed_externally").fetchone()
-        (admins,) = connection.execute("select count(*) from ab_user where username = 'admin'").fetchone()
-    return bool(boards == DASHBOARDS and admins == 1)
 
 
 def test_a_first_start_that_is_killed_is_made_up_for_and_of_two_at_once_one_waits(
@@ -272,6 +272,27 @@ print(json.dumps([seen, [name for name, in sqlite3.connect(file).execute("select
     assert answer == [["people", "people"], ["people"]]
 
 
+@pytest.mark.long
+def test_a_full_disk_is_said_and_the_next_start_makes_up_for_it(server: Server, tmp_path: Path) -> None:
+    # as outlines are drawn, as the schema is made, as dashboards are imported
+    for number, size in enumerate(("200k", "2m", "4m")):
+        with small_disk(tmp_path / f"disk {number}", size) as disk:
+            home = disk / "home"
+            home.mkdir()
+            if number:
+                shutil.copy(server.home / "basemap.json.gz", home)
+            for command in ("bootstrap", "start"):
+                code, printed, said = ended(serve(command, warehouse=server.warehouse, home=home))
+                assert code == 1 and printed == "" and f"the disk of {home} is full" in said, said[-3000:]
+                assert "Traceback" not in said and not (home / "metadata.db").exists(), said[-3000:]
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        code, _, said = ended(serve("bootstrap", warehouse=server.warehouse, home=disk))
+        assert code == 1 and "is full" in said
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        code, _, said = ended(serve("bootstrap", warehouse=server.warehouse, home=disk))
+        assert code == 0 and whole(disk), said[-3000:]
+
+
 # --- the end
 
 
@@ -298,3 +319,38 @@ def test_stop_ends_every_process_while_a_query_runs(server: Server) -> None:
     finally:
         again = server.command("start")
     assert again.returncode == 0, again.stderr[-2000:]
+
+
+# A start that is killed right after it began the server: before it wrote the server down, or before that answers.
+KILLED = """
+import os, subprocess, serve, state
+begin, write = subprocess.Popen, state.write_whole
+def write_whole(path, text):
+    if path.name == serve.SERVER_FILE and {before!r} == "it is known":
+        os._exit(9)
+    write(path, text)
+state.write_whole = write_whole
+serve._wait_for = lambda *_: os._exit(9)
+slowly = ["sh", "-c", 'sleep 4; exec "$@"', "sh"]
+subprocess.Popen = lambda command, **more: begin([*slowly, *command], **more)
+serve.start()
+"""
+
+
+@pytest.mark.parametrize("before", ["it is known", "it answers"])
+def test_a_server_whose_start_was_killed_is_found_or_made_again(server: Server, before: str) -> None:
+    assert server.command("stop").returncode == 0
+    killed = subprocess.run(
+        [superset_python(), "-c", KILLED.format(before=before)],
+        cwd=SERVE.parent,
+        env=server.environment,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=600,
+    )
+    assert killed.returncode == 9, killed.stderr[-2000:]
+    again = server.command("start")
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert requests.get(f"{server.base}/login/", timeout=60).status_code == 200
+    assert len([line for line in again.stdout.splitlines() if "Password" in line]) == 1
