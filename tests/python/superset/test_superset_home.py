@@ -323,7 +323,7 @@ def test_stop_ends_every_process_while_a_query_runs(server: Server) -> None:
 
 # A start that is killed right after it began the server: before it wrote the server down, or before that answers.
 KILLED = """
-import os, subprocess, serve, state
+import os, subprocess, serve, settings, state
 begin, write = subprocess.Popen, state.write_whole
 def write_whole(path, text):
     if path.name == serve.SERVER_FILE and {before!r} == "it is known":
@@ -331,7 +331,9 @@ def write_whole(path, text):
     write(path, text)
 state.write_whole = write_whole
 serve._wait_for = lambda *_: os._exit(9)
-slowly = ["sh", "-c", 'sleep 4; exec "$@"', "sh"]
+# the server's own beginning waits until the next start has the lock, and then some
+waiting = 'sleep 2; while flock -n "$0" true; do sleep 0.1; done; sleep 3; exec "$@"'
+slowly = ["sh", "-c", waiting, str(settings.home() / state.LOCK)]
 subprocess.Popen = lambda command, **more: begin([*slowly, *command], **more)
 serve.start()
 """
