@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 from builds import build_warehouse, query
 from sklearn.metrics import roc_auc_score
@@ -20,6 +21,7 @@ from demo.shop import TRUTH_FILE
 # None in the normal run, which looks at the session's small shop only; TRUTH_ORDERS=100000 builds eight shops.
 ORDERS = int(os.environ.get("TRUTH_ORDERS", "0"))
 SEEDS = (1, 2, 3)
+MANY_ORDERS = 8
 SHOPS = sorted({shop for shop, _ in PROCESSES})
 
 
@@ -55,7 +57,7 @@ def judged(raw: Path, warehouse: Path) -> Judged:
     people = query(
         warehouse,
         f"""
-        select churn_features.is_retained, truth.probability
+        select churn_features.is_retained, truth.probability, churn_features.order_count
         from marts.churn_features
         inner join read_parquet('{raw / TRUTH_FILE}') as truth
             on churn_features.customer_id = truth.customer_unique_id
@@ -66,6 +68,7 @@ def judged(raw: Path, warehouse: Path) -> Judged:
     )
     assert len(people) == shipped["customers"], "the truth is known of everyone who was judged"
     returned = people["is_retained"].astype(bool)
+    worth = worth_of_a_return(warehouse)
     assert returned.sum() == shipped["retained_customers"]
     return Judged(
         model=str(shipped["model"]),
@@ -77,24 +80,28 @@ def judged(raw: Path, warehouse: Path) -> Judged:
         true_auc=float(roc_auc_score(returned, people["probability"])),
         returned=int(shipped["retained_customers"]),
         revenue=float(shipped["revenue_expected"]),
-        true_revenue=float(people["probability"].sum()) * worth_of_a_return(warehouse),
+        true_revenue=float((people["probability"] * people["order_count"].clip(upper=MANY_ORDERS).map(worth)).sum()),
     )
 
 
-def worth_of_a_return(warehouse: Path) -> float:
-    """Return what somebody who comes back pays within the horizon: occasions each of all windows x mean later order.
+def worth_of_a_return(warehouse: Path) -> pd.Series:
+    """Return what somebody who comes back pays within the horizon, by how often they had come before (8 = 8 and more).
 
-    Neither depends on the window in the known process, so that they are known far better than by one window.
+    Occasions of all windows x mean later order. In the known process neither depends on the window, but the first grows
+    with the number of past orders, and a shop's people have more of them every month.
     """
     found = query(
         warehouse,
-        """
+        f"""
         select
-            (select sum(orders_in_window) / count(*) filter (is_retained) from marts.churn_features)
+            least(order_count, {MANY_ORDERS}) as order_count,
+            coalesce(sum(orders_in_window) / nullif(count(*) filter (is_retained), 0), 0)
             * (select avg(payment_value) from marts.fct_orders where customer_order_number > 1) as worth
+        from marts.churn_features
+        group by 1
         """,
     )
-    return float(found["worth"].iloc[0])
+    return found.set_index("order_count")["worth"]
 
 
 def shop_of(folder: Path, shop: str, seed: int, *, signal: bool = True, pairs: bool = False) -> tuple[Path, Path]:
