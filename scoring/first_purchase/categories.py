@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scoring.evaluate import Z, wilson
+from scoring.features import UNKNOWN
 
 if TYPE_CHECKING:
     from scoring.first_purchase.reading import Moments
@@ -125,7 +126,8 @@ def judge_categories(splits: Sequence[tuple[Moments, Moments]]) -> Hits | None:
 def _pairs(moments: Moments) -> list[tuple[str, str]]:
     column = moments.features.categories["first_category"]
     back = np.flatnonzero(moments.is_back)
-    return [(column.words[column.codes[row]], str(moments.next_category[row])) for row in back]
+    found = [(column.words[column.codes[row]], str(moments.next_category[row])) for row in back]
+    return [(first, following) for first, following in found if following != UNKNOWN]
 
 
 def _best(shares: Mapping[str, float]) -> dict[str, float]:

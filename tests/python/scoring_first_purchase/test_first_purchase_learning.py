@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.base.errors import InputError
 from scoring.features import Category, FeatureTable, Floats
+from scoring.first_purchase.categories import Categories, judge_categories
 from scoring.first_purchase.learning import learn
 from scoring.first_purchase.model import FirstPurchaseModel, Stage, moment_of
 from scoring.first_purchase.reading import AFTER_DELIVERY, AT_CHECKOUT, CHECKOUT, DELIVERED, Moments
@@ -94,6 +95,12 @@ def test_noise_ships_the_base_rate() -> None:
     assert stage.facts["learned_from"] > 0 and set(stage.facts["metrics"]) > {BASE_RATE}
     probability = stage.forecast.probability(moments(lambda paid, category: paid * 0).features)
     assert float(np.ptp(probability)) == 0 and probability[0] == pytest.approx(0.06, abs=0.01)
+
+
+def test_a_shop_without_categories_expects_none() -> None:
+    drawn = moments(lambda paid, category: np.full(ROWS, 0.06))
+    drawn.next_category[drawn.is_back] = "unknown"
+    assert not Categories.learn(drawn).of("toys") and judge_categories([(drawn, drawn)]) is None
 
 
 def test_the_test_and_its_teachers_do_not_overlap() -> None:
