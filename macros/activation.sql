@@ -13,12 +13,23 @@ with bought as (
 
 ),
 
+people as (
+
+    select
+        standing,
+        customer_id,
+        count(*) as items
+    from bought
+    group by 1, 2
+
+),
+
 buyers as (
 
     select
         standing,
-        count(distinct customer_id) as people
-    from bought
+        count(*) as people
+    from people
     group by 1
 
 ),
@@ -34,22 +45,12 @@ item_buyers as (
 
 ),
 
-several as (
-
-    select
-        standing,
-        customer_id
-    from bought
-    group by 1, 2
-    having count(*) between 2 and {{ var('affinity_max_items') }}
-
-),
-
 baskets as (
 
     select bought.*
     from bought
-    inner join several on bought.standing = several.standing and bought.customer_id = several.customer_id
+    inner join people on bought.standing = people.standing and bought.customer_id = people.customer_id
+    where people.items between 2 and {{ var('affinity_max_items') }}
 
 ),
 
