@@ -85,7 +85,7 @@ NOT_STACKED = """() => [...document.querySelectorAll(
 # Drawings without words for those to whom a page is read.
 SILENT = """() => [...document.querySelectorAll('[data-test-chart-id]')]
     .filter(part => part.offsetParent !== null && part.querySelector('.slice_container canvas, .slice_container svg'))
-    .filter(part => !part.querySelector('.slice_container [role="img"][aria-label]'))
+    .filter(part => !part.querySelector('.slice_container table, .slice_container [role="img"][aria-label]'))
     .map(part => part.dataset.testChartName)"""
 # Where a value of a filter is chosen: a box, or the button that holds the boxes which do not fit.
 FILTERS = '[data-test="form-item-value"] .ant-select, [data-test="dropdown-container-btn"]'
