@@ -85,7 +85,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, printed, said
 
 
-def whole(home: Path, dashboards: int = DASHBOARDS) -> bool:
+def has_whole_metadata(home: Path, dashboards: int = DASHBOARDS) -> bool:
     """Whether the metadata is there and complete."""
     file = home / "metadata.db"
     if not file.exists():

@@ -23,11 +23,11 @@ from superset_process import (
     Person,
     ended,
     free_port,
+    has_whole_metadata,
     kill_after,
     last_line,
     spread,
     superset_python,
-    whole,
 )
 
 from pipeline.publish.wholeness import find_damage
@@ -197,7 +197,7 @@ def test_an_upgrade_of_the_dashboards_killed_at_any_moment_is_made_up_for(built_
             assert code == 0 and "Traceback" not in words, printed + words
             check_own(now.admin(), built_again)
             # a shop without scores has no page about them
-            assert whole(folder / "warehouse-superset", DASHBOARDS - 2), "the metadata is not whole"
+            assert has_whole_metadata(folder / "warehouse-superset", DASHBOARDS - 2), "the metadata is not whole"
         except (AssertionError, OSError) as error:
             problem = str(error)[-3000:]
             failed.append(f"kill {kills}: {problem}")

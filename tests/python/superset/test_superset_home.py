@@ -23,11 +23,11 @@ from superset_process import (
     Person,
     Server,
     ended,
+    has_whole_metadata,
     run_in_superset,
     serve,
     server_for,
     superset_python,
-    whole,
 )
 
 pytestmark = pytest.mark.superset
@@ -155,12 +155,12 @@ def test_a_first_start_that_is_killed_is_made_up_for_and_of_two_at_once_one_wait
         time.sleep(random.uniform(0.5, 6))  # noqa: S311  (a moment, not a secret)
         os.killpg(killed.pid, signal.SIGKILL) if who == "group" else killed.kill()
         killed.communicate()
-        assert not (home / "metadata.db").exists() or whole(home)
+        assert not (home / "metadata.db").exists() or has_whole_metadata(home)
     both = [serve("bootstrap", warehouse=server.warehouse, home=home) for _ in range(2)]
     answers = [ended(process) for process in both]
     assert [code for code, _, _ in answers] == [0, 0], answers
     assert any("waiting for it" in said for _, _, said in answers), answers
-    assert whole(home)
+    assert has_whole_metadata(home)
     assert not (home / "metadata.part.db").exists()
 
 
@@ -201,7 +201,7 @@ def test_small_files_that_are_cut_or_empty_are_made_again(server: Server, tmp_pa
     for name, text in before.items():
         now = (home / name).read_text()
         assert now.endswith("\n") and len(now) == len(text) and now != text, name
-    assert whole(home) and accounts(home) == people
+    assert has_whole_metadata(home) and accounts(home) == people
     code, _, said = ended(serve("bootstrap", warehouse=server.warehouse, home=home))
     assert (code, said) == (0, "nothing to do\n"), said
 
@@ -220,7 +220,7 @@ def test_lost_metadata_is_made_again_and_damaged_metadata_is_named(server: Serve
     file.unlink()
     code, _, said = ended(serve("bootstrap", warehouse=server.warehouse, home=home))
     assert code == 0 and "the metadata is gone" in said, said
-    assert whole(home)
+    assert has_whole_metadata(home)
 
 
 def test_a_log_that_a_lost_file_leaves_behind_is_not_applied_to_the_next(
@@ -290,7 +290,7 @@ def test_a_full_disk_is_said_and_the_next_start_makes_up_for_it(server: Server, 
         assert code == 1 and "is full" in said
         subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
         code, _, said = ended(serve("bootstrap", warehouse=server.warehouse, home=disk))
-        assert code == 0 and whole(disk), said[-3000:]
+        assert code == 0 and has_whole_metadata(disk), said[-3000:]
 
 
 # --- the end

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from superset_process import Person, ended, free_port, kill_after, last_line, serve, spread, whole
+from superset_process import Person, ended, free_port, has_whole_metadata, kill_after, last_line, serve, spread
 
 pytestmark = [pytest.mark.superset, pytest.mark.long]
 
@@ -57,7 +57,7 @@ def look(home: Path, port: int, starts: list[tuple[int, str, str]]) -> str:
     for code, printed, said in starts:
         if code or "Password" not in printed or "Traceback" in said:
             return f"exit {code}: {printed[-500:]} {said[-2000:]}"
-    if not whole(home):
+    if not has_whole_metadata(home):
         return "the metadata is not whole"
     if left := [path.name for path in home.iterdir() if "part" in path.name]:
         return f"left behind: {left}"
