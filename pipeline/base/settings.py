@@ -20,6 +20,8 @@ from pipeline.base.errors import PipelineError
 
 RULES = "setting_rules"
 SUM_TOLERANCE = 1e-9
+# Where a rule names no upper end: what an integer of the engine holds.
+LARGEST = 2_147_483_647
 
 
 class _Loader(StrictLoader):
@@ -102,6 +104,8 @@ def _refuse(name: str, value: Any, fault: str | None) -> None:
 def _fault(value: Any, rule: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - one answer for each kind
     """Say what a setting must be, where it is not."""
     kind = rule["is"]
+    if "number" in kind:
+        rule = {"to": LARGEST, **rule}
     if kind == "day":
         is_right = value is None or _is_day(value)
         return None if is_right else "a day of the calendar, such as 2018-03-01, or null"

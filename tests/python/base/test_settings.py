@@ -31,6 +31,7 @@ from pipeline.landing.contract import raw_tables
         ("{complete_month_min_share: yes}", "complete_month_min_share", "a number from 0 up to 1"),
         ("{churn_horizon_days: 90.5}", "churn_horizon_days", "a whole number from 1"),
         ("{churn_horizon_days: 0}", "churn_horizon_days", "a whole number from 1"),
+        ("{churn_training_customers: 99999999999999999999}", "churn_training_customers", "up to 2,147,483,647"),
         ("{churn_horizon_days: '90'}", "churn_horizon_days", "a whole number from 1"),
         ("{frequency_score_thresholds: [1, 2, 3, 4]}", "frequency_score_thresholds", "a list of 5 whole numbers"),
         ("{frequency_score_thresholds: [1, 3, 2, 4, 6]}", "frequency_score_thresholds", "larger than the one before"),
