@@ -299,7 +299,8 @@ def _stamps(text: str) -> set[object]:
 def test_a_setting_is_what_its_rule_says_or_refused_by_its_name() -> None:
     rules = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]["setting_rules"]
     taken = 0
-    for number in range(ROUNDS):
+    # no file is read: twenty cost less than one round of the others
+    for number in range(20 * ROUNDS):
         dice = random.Random(SEED + number)  # noqa: S311
         name, written = dice.choice(list(rules)), dice.choice(VALUES)
         if dice.random() < 0.2:
@@ -311,7 +312,7 @@ def test_a_setting_is_what_its_rule_says_or_refused_by_its_name() -> None:
         else:
             taken += 1
             assert _is_sane(rules[name]["is"], value), (SEED + number, name, written, value)
-    assert taken or ROUNDS < 24
+    assert taken
 
 
 def scramble_name(name: str, dice: random.Random) -> str:
