@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from pipeline.base import paths
-from pipeline.base.declared import read_mapping, read_text
+from pipeline.base.declared import read_mapping, read_text, read_yaml
 from pipeline.base.errors import InputError
 
 FILE = paths.PROJECT / "audiences.yml"
@@ -121,7 +121,7 @@ def read_audiences(file: Path = FILE) -> Declared:
         It is absent, is no YAML, or an entry cannot be meant; the message names file, audience and key.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"There is no {file}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import yaml
 
 from pipeline.base import paths
-from pipeline.base.declared import find_file
+from pipeline.base.declared import find_file, read_yaml
 from pipeline.base.errors import InputError
 
 SOURCES_FILE = "sources.yml"
@@ -207,14 +207,16 @@ def read_sources(file: Path) -> list[Source]:
         Names the file, the key and what to do.
     """
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        said = read_yaml(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read as UTF-8 text ({error}). Save it again as UTF-8.") from error
     except yaml.YAMLError as error:
         # the line that YAML shows of the file may hold a secret: only its number is passed on
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(f"{file} is no YAML{at}. A text with a colon, a star or a hash goes between quotes.") from None
+        raise InputError(
+            f"{file} is no YAML{at}. A text with a colon, star or hash goes between quotes; a key stands once."
+        ) from None
     return _Reader(file).sources(said)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from pipeline.base import paths
-from pipeline.base.declared import read_mapping, read_text
+from pipeline.base.declared import read_mapping, read_text, read_yaml
 from pipeline.base.errors import InputError
 
 LANGUAGES = ("en", "ru")
@@ -88,7 +88,7 @@ def read_alerts(file: Path | None = None) -> list[Alert]:
     file = file or paths.alerts_file()
     is_named = file != paths.PROJECT / paths.ALERTS
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if is_named:
             raise InputError(

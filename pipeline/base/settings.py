@@ -6,6 +6,7 @@ import csv
 import functools
 import zoneinfo
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from datetime import date
 from difflib import get_close_matches
 from math import isclose, isfinite
@@ -14,13 +15,16 @@ from typing import Any
 import yaml
 
 from pipeline.base import paths
+from pipeline.base.declared import StrictLoader
 from pipeline.base.errors import PipelineError
 
 RULES = "setting_rules"
 SUM_TOLERANCE = 1e-9
+# Where a rule names no upper end: what an integer of the engine holds.
+LARGEST = 2_147_483_647
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(StrictLoader):
     """Safe YAML in which days are texts: one that does not exist would be an error without a name."""
 
 
@@ -43,7 +47,7 @@ def project_vars(variables: str | None = None) -> dict[str, Any]:
     PipelineError
         The text is no YAML mapping, or a variable is unknown or not what ``setting_rules`` beside it asks for.
     """
-    project = yaml.load((paths.PROJECT / "dbt_project.yml").read_text(), _Loader)["vars"]  # noqa: S506
+    project = deepcopy(_declared((paths.PROJECT / "dbt_project.yml").read_text()))
     rules = project.pop(RULES)
     try:
         given = yaml.load(variables, _Loader) if variables else {}  # noqa: S506
@@ -59,6 +63,11 @@ def project_vars(variables: str | None = None) -> dict[str, Any]:
     settings = {name: _as_meant(value, rules.get(name, {})) for name, value in {**project, **given}.items()}
     check_settings(settings, rules)
     return settings
+
+
+@functools.lru_cache(maxsize=1)
+def _declared(project: str) -> dict[str, Any]:
+    return dict(yaml.load(project, _Loader)["vars"])  # noqa: S506
 
 
 def check_settings(settings: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]]) -> None:
@@ -95,14 +104,17 @@ def _refuse(name: str, value: Any, fault: str | None) -> None:
 def _fault(value: Any, rule: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - one answer for each kind
     """Say what a setting must be, where it is not."""
     kind = rule["is"]
+    if "number" in kind:
+        rule = {"to": LARGEST, **rule}
     if kind == "day":
         is_right = value is None or _is_day(value)
         return None if is_right else "a day of the calendar, such as 2018-03-01, or null"
     if kind == "time zone":
-        is_right = value is None or value in zoneinfo.available_timezones()
+        is_right = value is None or (isinstance(value, str) and value in zoneinfo.available_timezones())
         return None if is_right else "a name such as America/Sao_Paulo or Europe/London, or null"
     if kind in ("code", "code or null"):
-        is_right = value in _codes_of(rule["of_seed"]) or (value is None and kind == "code or null")
+        is_known = isinstance(value, str) and value in _codes_of(rule["of_seed"])
+        is_right = is_known or (value is None and kind == "code or null")
         return (
             None
             if is_right
@@ -116,6 +128,8 @@ def _fault(value: Any, rule: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 
     if kind == "words":
         if isinstance(value, list) and all(isinstance(word, str) for word in value):
             strange = [word for word in value if word not in rule["of"]]
+            if not strange and len(value) > len(set(value)):
+                return "a list in which nothing is twice"
             return f"a list of some of {', '.join(rule['of'])}; {strange[0]} is none of them" if strange else None
         return f"a list, such as [{', '.join(rule['of'][:2])}]"
     if kind == "whole numbers":

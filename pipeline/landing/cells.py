@@ -32,22 +32,33 @@ BROKEN = "the line is broken"
 
 # What tools write for an empty cell; never a person, a city or a day.
 WORDS_FOR_NOTHING = (
-    *("", "null", "(null)", "<null>", "[null]", "\\n", "none", "nil", "undefined"),
-    *("nan", "nat", "na", "n/a", "n.a.", "<na>"),
-    *("#n/a", "#null!", "#ref!", "#value!", "#name?", "#div/0!", "#num!"),
+    *("", "null", "(null)", "<null>", "[null]", "'null'", "\\n", "none", "(none)", "nil", "undefined"),
+    *("nan", "-nan", "nat", "na", "n/a", "n\\a", "n.a.", "<na>", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+    *("#n/a", "#n/a n/a", "#na", "#null!", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#spill!", "#calc!"),
 )
-WORDS_OF_TOOLS = ("", "NULL", "(null)", "NaN", "<NA>", "#N/A", "\\N")
-_LONGEST_WORD = max(map(len, WORDS_FOR_NOTHING))
+# What people, and the tools that count for them, write in its place: no id or place is called so, a category may be.
+WORDS_FOR_UNKNOWN = (
+    *("unknown", "(unknown)", "missing", "blank", "(blank)", "empty", "(empty)", "not set", "(not set)"),
+    *("guest", "(guest)", "anonymous"),
+)
+NOBODY = "00000000-0000-0000-0000-000000000000"
+# A dash, a question mark or dots; longer rows of signs are drawn lines.
+MARKS_FOR_NOTHING = r"[\p{P}`~|+=<>^]{1,3}"
+WORDS_OF_TOOLS = (
+    *("", "NULL", "null", "(null)", "(NULL)", "[NULL]", "<null>", "<NULL>", "NaN", "nan", "<NA>", "\\N"),
+    *("#N/A", "#REF!", "#VALUE!", "#NAME?", "undefined"),
+)
+_LONGEST_WORD = max(map(len, (*WORDS_FOR_NOTHING, *WORDS_FOR_UNKNOWN)))
+_LONGEST_OF_TOOLS = max(map(len, WORDS_OF_TOOLS))
 # Where a person has added up, or a tool has drawn a line, there is no row.
 TOTALS = ("total", "totals", "grand total", "subtotal", "sum", "count")
 
 # The documented form: date, or date and time, as the shop's clock showed it; the first is the usual one, quickly told.
 USUAL_STAMP = "____-__-__ __:__:__"
 LOCAL_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
-ZONED_STAMP = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)? ?"
-    r"(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)"
-)
+# No clock on earth is further from another's than this.
+OFFSET = r"(Z|z|UTC|GMT|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
+ZONED_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)? ?" + OFFSET
 # A clock of twelve hours is as plain, when it says which half of the day it means.
 HALF_DAY_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2} (0?[1-9]|1[0-2]):[0-9]{2}(:[0-9]{2})? ?[AaPp][Mm]"
 HALF_DAY_FORMATS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M:%S%p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M%p")
@@ -56,8 +67,17 @@ NUMBERS = {
     WHOLE: " *[-+]?[0-9]+([.]0*)? *",  # tools that know no empty integer write 5.0
     MONEY: " *[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+) *",
 }
-ROUNDED_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]+"
+# As a number of double precision an id has fifteen digits that are certain.
+NUMBER_ID = "[0-9]{1,15}[.]0+"
+ROUNDED_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]+|[0-9]{16,}[.]0+"
 BLANKS = r"[\s\p{Z}\x{feff}\x{200b}]+"
+# What stands in a text unseen, and letters and digits of double width: an id is the same with or without.
+UNSEEN = r"[\x{ad}\x{200b}-\x{200f}\x{2060}\x{feff}]"
+WIDE = "".join(map(chr, range(0xFF01, 0xFF5F)))
+PLAIN = "".join(map(chr, range(0x21, 0x7F)))
+# Texts that only machines compare; others are shown to people as they were written.
+COMPARED = ("id", "zip_prefix", "state")
+TRIMMED = " \t\n\r\u00a0\u200b\ufeff"
 STATES_FILE = Path("seeds/brazilian_states.csv")
 LONGEST_QUOTED = 60  # characters of a cell that a reason shows
 
@@ -130,11 +150,19 @@ def is_nothing(column: Column) -> str:
     """Write the SQL that tells whether a cell is empty, in whatever words."""
     if column.kind == TEXT:
         return f"{cell(column)} IS NULL"
-    return f"({value(column)} IS NULL AND coalesce({_says_nothing(f'trim({raw(column)})')}, true))"
+    return f"({value(column)} IS NULL AND coalesce({_says_nothing(_bare(raw(column)))}, true))"
 
 
-def _says_nothing(text: str) -> str:
-    return f"(strlen({text}) <= {_LONGEST_WORD} AND lower({text}) IN ({_listed(WORDS_FOR_NOTHING)}))"
+def _says_nothing(text: str, words: Iterable[str] = WORDS_FOR_NOTHING) -> str:
+    return (
+        f"(strlen({text}) <= {_LONGEST_WORD} AND (lower({text}) IN ({_listed(words)}) OR "
+        f"(strlen({text}) <= 9 AND length({text}) <= 3 AND regexp_full_match({text}, {literal(MARKS_FOR_NOTHING)}))))"
+    )
+
+
+def _bare(text: str) -> str:
+    """Write the SQL of a text without blanks, of whatever kind, around it."""
+    return f"regexp_replace({text}, '^{BLANKS}|{BLANKS}$', '', 'g')"
 
 
 def _listed(texts: Iterable[str]) -> str:
@@ -146,28 +174,39 @@ def _trimmed(column: Column) -> str:
     if column.form in ("free_text", "place"):
         return text
     # blanks around a text mean nothing, nor does the way an accent is put together; most texts have neither
+    plain = f"nfc_normalize({_bare(text)})"
+    if column.form in COMPARED:
+        plain = f"translate(regexp_replace({plain}, '{UNSEEN}', '', 'g'), {literal(WIDE)}, {literal(PLAIN)})"
     return (
-        f"CASE WHEN strlen({text}) <> length({text}) "
-        f"THEN nfc_normalize(regexp_replace({text}, '^{BLANKS}|{BLANKS}$', '', 'g')) "
-        f"WHEN {text} < '!' OR ends_with({text}, ' ') OR ends_with({text}, chr(9)) "
-        f"THEN trim({text}, ' ' || chr(9) || chr(10) || chr(13)) ELSE {text} END"
+        f"CASE WHEN strlen({text}) <> length({text}) THEN {plain} "
+        f"WHEN {text} < '!' OR right({text}, 1) < '!' THEN {_bare(text)} ELSE {text} END"
     )
 
 
 def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
     if column.form == "free_text":
         # people do write "none" in a comment; these only tools write
-        return f"CASE WHEN strlen({text}) <= 6 AND {text} IN ({_listed(WORDS_OF_TOOLS)}) THEN NULL ELSE {text} END"
-    clean = f"CASE WHEN {_says_nothing(text)} THEN NULL ELSE {{}} END"
-    if column.form == "zip_prefix" and not keeps_zips:
-        clean = f"CASE WHEN regexp_full_match({text}, '[0-9]{{{{5}}}}') THEN {text} ELSE {clean} END"
-        return clean.format(_zip_prefix(text))
+        says_nothing = f"strlen({text}) <= {_LONGEST_OF_TOOLS} AND {text} IN ({_listed(WORDS_OF_TOOLS)})"
+        return f"CASE WHEN {says_nothing} THEN NULL ELSE {text} END"
+    is_kept = keeps_zips and column.form == "zip_prefix"
+    words = (*WORDS_FOR_NOTHING, *WORDS_FOR_UNKNOWN) if column.form else WORDS_FOR_NOTHING
+    # a place is left as it was typed, for models give it its usual spelling
+    shown = f"trim({text}, {literal(TRIMMED)})" if column.form == "place" else text
+    is_nothing = _says_nothing(shown, words)
+    if column.form == "id":
+        is_nothing += f" OR {text} = {literal(NOBODY)}"
+        # tools that know no empty whole number write 17850.0
+        is_number = f"ends_with({text}, '0') AND contains({text}, '.') AND regexp_full_match({text}, '{NUMBER_ID}')"
+        text = f"CASE WHEN {is_number} THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
+    otherwise = {"zip_prefix": _zip_prefix, "state": _state}.get(column.form) if not is_kept else None
+    clean = f"CASE WHEN {is_nothing} THEN NULL ELSE {otherwise(text) if otherwise else text} END"
+    # what nearly all say is quickly told
+    if column.form == "zip_prefix" and not is_kept:
+        return f"CASE WHEN regexp_full_match({text}, '[0-9]{{5}}') THEN {text} ELSE {clean} END"
     if column.form == "state":
-        clean = (
-            f"CASE WHEN strlen({text}) = 2 AND {text} = upper({text}) AND {text} <> 'NA' THEN {text} ELSE {clean} END"
-        )
-        return clean.format(_state(text))
-    return clean.format(text)
+        is_code = f"strlen({text}) = 2 AND {text} <> 'NA' AND regexp_full_match({text}, '[A-Z]{{2}}')"
+        return f"CASE WHEN {is_code} THEN {text} ELSE {clean} END"
+    return clean
 
 
 @functools.cache
@@ -183,49 +222,70 @@ def _plain(text: str) -> str:
 
 def _state(text: str) -> str:
     """Write the SQL of a state's two letters, from small ones, its ISO code, or its name with or without accents."""
-    plain = f"strip_accents(upper(regexp_replace({text}, '{BLANKS}', ' ', 'g')))"
+    plain = f"strip_accents(upper(trim(regexp_replace({text}, '[ ._-]+|{BLANKS}', ' ', 'g'))))"
     named = " ".join(f"WHEN {literal(name)} THEN {literal(code)}" for name, code in state_codes().items())
-    return f"CASE {plain} {named} ELSE regexp_replace(upper({text}), '^[A-Z]{{2}}-', '') END"
+    # S.P. and BR SP, but not the two letters of a longer code
+    letters = f"regexp_replace(upper({text}), '[ ._-]', '', 'g')"
+    return (
+        f"CASE regexp_replace({plain}, '^ESTADO D[AEO] ', '') {named} "
+        f"ELSE CASE WHEN regexp_full_match({letters}, '[A-Z]{{2}}|BR[A-Z]{{2}}') THEN right({letters}, 2) "
+        f"ELSE regexp_replace(upper({text}), '^[A-Z]{{2}}-', '') END END"
+    )
 
 
 def _zip_prefix(text: str) -> str:
-    """Write the SQL of the five digits of a zip prefix: a tool that took it for a number has lost its leading zeros."""
-    bare = f"regexp_replace(regexp_replace({text}, '[.]0+$', ''), '[^0-9A-Za-z]', '', 'g')"
+    """Write the SQL of the five digits of a zip prefix: a tool that took it for a number has lost its leading zeros.
+
+    What is no zip code in a form that is known stays as it is: a wrong place is worse than none.
+    """
+    bare = f"regexp_replace({text}, '[ ''=\"]', '', 'g')"
+    digits = f"regexp_replace(regexp_replace({bare}, '^([0-9]{{3,}})[.,]0+$', '\\1'), '[.,-]', '', 'g')"
+    # as a number, with a spreadsheet's separators between thousands, or in full with a hyphen (Brazil, United States)
+    forms = (
+        r"[0-9]{1,9}",
+        r"[0-9]{3,9}[.,]0+",
+        r"[0-9]{1,2}([.,][0-9]{3}){1,2}",
+        r"[0-9]{1,2}[.][0-9]{3}-[0-9]{3}",
+        r"[0-9]{4,5}-[0-9]{3,4}",
+    )
     return (
-        f"CASE WHEN NOT regexp_full_match({bare}, '[0-9]+') THEN {text} "
-        f"WHEN strlen({bare}) <= 5 THEN lpad({bare}, 5, '0') "
+        f"CASE WHEN NOT regexp_full_match({bare}, '{'|'.join(forms)}') THEN {text} "
+        f"WHEN strlen({digits}) <= 5 THEN lpad({digits}, 5, '0') "
         # the whole code: eight digits in Brazil, nine in the United States
-        f"WHEN strlen({bare}) IN (7, 8) THEN left(lpad({bare}, 8, '0'), 5) "
-        f"WHEN strlen({bare}) = 9 THEN left({bare}, 5) ELSE {text} END"
+        f"WHEN strlen({digits}) IN (7, 8) THEN left(lpad({digits}, 8, '0'), 5) "
+        f"WHEN strlen({digits}) = 9 THEN left({digits}, 5) ELSE {text} END"
     )
 
 
 def _value(column: Column, zone: str | None) -> str:
     """Write the SQL that reads a cell, or gives NULL; nothing is rounded or guessed in silence."""
     text = raw(column)
-    read = f"TRY_CAST({text} AS {column.kind})"
+    bare = _bare(text)
     if column.kind == STAMP:
-        is_local = (
-            f"({text} LIKE '{USUAL_STAMP}' AND NOT ends_with(lower({text}), 'z')) "
-            f"OR regexp_full_match({text}, '{LOCAL_STAMP}')"
-        )
-        half_day = (
-            f"WHEN regexp_full_match({text}, '{HALF_DAY_STAMP}') "
-            f"THEN TRY_STRPTIME(upper({text}), [{_listed(HALF_DAY_FORMATS)}])"
-        )
+        is_usual = f"{text} LIKE '{USUAL_STAMP}' AND NOT ends_with(lower({text}), 'z')"
         return (
-            f"CASE WHEN {is_local} THEN {read} {half_day} WHEN regexp_full_match({text}, '{ZONED_STAMP}') "
+            f"CASE WHEN {is_usual} THEN TRY_CAST({text} AS {column.kind}) "
+            f"WHEN regexp_full_match({bare}, '{LOCAL_STAMP}') THEN TRY_CAST({bare} AS {column.kind}) "
+            f"WHEN regexp_full_match({bare}, '{HALF_DAY_STAMP}') "
+            f"THEN TRY_STRPTIME(upper({bare}), [{_listed(HALF_DAY_FORMATS)}]) "
+            f"WHEN regexp_full_match({bare}, '{ZONED_STAMP}') THEN timezone({literal(zone or 'UTC')}, "
             # a blank before the offset is all that keeps it from being read
-            f"THEN timezone({literal(zone or 'UTC')}, "
-            f"TRY_CAST(regexp_replace({text}, ' ([+-][0-9:]+)$', '\\1') AS TIMESTAMPTZ)) END"
+            f"TRY_CAST(regexp_replace({bare}, ' ([+-][0-9:]+)$', '\\1') AS TIMESTAMPTZ)) END"
         )
     if column.kind == DEGREE:
-        return f"CASE WHEN NOT contains({text}, '_') THEN {read} END"
-    is_plain = f"regexp_full_match({text}, '{NUMBERS[column.kind]}')"
-    if column.kind == MONEY:
-        # float noise behind the cents is none of the shop's money; a third decimal is
-        is_plain += f" AND abs(TRY_CAST({text} AS DOUBLE) - {read}) < 0.00001"
-    return f"CASE WHEN {is_plain} THEN {read} END"
+        return f"CASE WHEN NOT contains({text}, '_') THEN TRY_CAST({text} AS {column.kind}) END"
+
+    def is_number(written: str) -> str:
+        is_plain = f"regexp_full_match({written}, '{NUMBERS[column.kind]}')"
+        if column.kind == MONEY:
+            # float noise behind the cents is none of the shop's money; a third decimal is
+            is_plain += f" AND abs(TRY_CAST({written} AS DOUBLE) - TRY_CAST({written} AS {column.kind})) < 0.00001"
+        return is_plain
+
+    return (
+        f"CASE WHEN {is_number(text)} THEN TRY_CAST({text} AS {column.kind}) "
+        f"WHEN {is_number(bare)} THEN TRY_CAST({bare} AS {column.kind}) END"
+    )
 
 
 def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = False) -> list[Check]:
@@ -276,7 +336,7 @@ def _unreadable(column: Column) -> Check:
 def names_zone(table: RawTable, absent: Collection[str]) -> str:
     """Write the SQL that tells whether a stamp of a row says from which time zone it is."""
     told = [
-        f"strlen({text}) > 16 AND NOT {text} LIKE '{USUAL_STAMP}' AND regexp_full_match({text}, '{ZONED_STAMP}')"
+        f"strlen({text}) > 16 AND NOT {text} LIKE '{USUAL_STAMP}' AND regexp_full_match({_bare(text)}, '{ZONED_STAMP}')"
         for text in (
             raw(column) for name, column in table.fields.items() if column.kind == STAMP and name not in absent
         )

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pipeline.base import paths
-from pipeline.base.declared import find_file
+from pipeline.base.declared import find_file, read_yaml
 from pipeline.base.errors import InputError
 from pipeline.landing.contract import raw_tables
 
@@ -177,7 +177,7 @@ def read_shop(file: Path) -> Shop:
 
 def _mapping_in(file: Path) -> dict[str, Any]:
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        said = read_yaml(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read as UTF-8 text ({error}). Save it again as UTF-8.") from error
     except yaml.YAMLError as error:

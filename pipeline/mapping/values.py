@@ -9,7 +9,7 @@ import duckdb
 
 from pipeline.base.errors import InputError
 from pipeline.base.sql import literal
-from pipeline.landing.cells import WORDS_FOR_NOTHING
+from pipeline.landing.cells import LOCAL_STAMP, OFFSET, WORDS_FOR_NOTHING
 
 ISO, DAY_FIRST, MONTH_FIRST, COMPACT, EXCEL, UNIX = (
     "iso",
@@ -30,7 +30,7 @@ PLAIN_NUMBER = r"[-+]?[0-9]+([.][0-9]+)?"
 MONEY_SIGNS = r"(?i)^(-?)\s*(?:[a-z]{1,3}[$.]?|[$€£¥₽₹₺₴₪₩]|r[$])\s*|\s*(?:[a-z]{2,4}[.]?|[$€£¥₽₹₺₴₪₩]|kč|zł)$"
 SPACES = r"[\s\p{Z}'\x{2019}]"
 NUMBER_KIND = "DECIMAL(18,4)"
-ZONE = r" ?(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)"
+ZONE = " ?" + OFFSET
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
 THREE_PARTS = r"^\s*([0-9]{1,4})[./-]([0-9]{1,2})[./-]([0-9]{1,4})[T ,]*"
 OLDEST_SERIAL, NEWEST_SERIAL = 20_000, 80_000  # 1954 and 2119 as a spreadsheet counts days
@@ -137,7 +137,9 @@ def decimal_of(connection: duckdb.DuckDBPyConnection, relation: str, texts: dict
 def stamp(text: str, form: str, zone: str) -> str:
     """Write the SQL that reads a time written in a form; those that name a time zone in the shop's own clock."""
     if "%" in form:
-        return f"coalesce(TRY_STRPTIME(trim({text}), {literal(form)}), TRY_CAST({text} AS TIMESTAMP))"
+        # typed cells of Parquet and spreadsheets come in the documented form, whatever texts are written in
+        local = f"CASE WHEN regexp_full_match({text}, '{LOCAL_STAMP}') THEN TRY_CAST({text} AS TIMESTAMP) END"
+        return f"coalesce(TRY_STRPTIME(trim({text}), {literal(form)}), {local})"
     if form == EXCEL:
         serial = number(text, "point")
         return f"(TIMESTAMP '1899-12-30' + to_microseconds((round({serial}::DOUBLE * 86400) * 1000000)::BIGINT))"

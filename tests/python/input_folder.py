@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 from shops import Shop
 
+from pipeline.base.sql import parquet
 from pipeline.landing.contract import raw_tables
 from pipeline.landing.load import load
 from pipeline.landing.settle import Landed
@@ -69,15 +70,18 @@ class InputFolder:
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """Return what landed."""
         with duckdb.connect() as connection:
-            return connection.execute(f"FROM '{self.landing / table}/*.parquet' ORDER BY ALL").fetchall()
+            return connection.execute(f"FROM {self._landed(table)} ORDER BY ALL").fetchall()
 
     def quarantine(self) -> list[tuple[Any, ...]]:
         """Return table, file, line, key, reason and raw row of every quarantined row."""
         with duckdb.connect() as connection:
             return connection.execute(
                 f"""SELECT source_table, source_file, line, row_key, reason, raw_row
-                FROM '{self.landing}/quarantine/*.parquet' ORDER BY ALL"""
+                FROM {self._landed("quarantine")} ORDER BY ALL"""
             ).fetchall()
+
+    def _landed(self, folder: str) -> str:
+        return parquet(sorted((self.landing / folder).glob("*.parquet")))
 
     def load(self) -> dict[str, Landed]:
         """Load, and check that the books balance with what actually lies there."""

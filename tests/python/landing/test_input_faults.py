@@ -549,6 +549,96 @@ def test_a_customer_who_is_nobody_is_a_guest(shop: InputFolder, word: str) -> No
     assert [row[1] for row in shop.rows("customers")].count(None) == 1
 
 
+ASIDE = "set aside"
+# kind: the cell, its table and key, and what it is read as, however it is written
+WRITTEN: dict[str, tuple[str, str, str, dict[str, str | None]]] = {
+    "stamp": (
+        *("orders", "order_purchase_timestamp", "order_id"),
+        {
+            **dict.fromkeys(
+                ("2024-01-10T10:00", " 2024-01-10 10:00:00 ", "2024-01-10 10:00\u00a0"), "2024-01-10 10:00:00"
+            ),
+            **dict.fromkeys(("2024-01-10 12:00:00 AM", "2024-01-09 24:00:00", "2024-01-10"), "2024-01-10 00:00:00"),
+            **dict.fromkeys(("2024-01-11 00:00:00+14:00", "2024-01-10T10:00:00.000Z "), "2024-01-10 10:00:00"),
+            **dict.fromkeys(
+                ("2024-01-10 10:00:00+15:00", "2024-01-10 10:00:00+99:99", "2024-01-10 10:00+01:60"), ASIDE
+            ),
+            **dict.fromkeys(("2023-02-29", "2024-01-10 25:00:00", "45301.5", "20240110", "2024-W02-3", "now"), ASIDE),
+        },
+    ),
+    "money": (
+        *("order_payments", "payment_value", "order_id"),
+        {
+            **dict.fromkeys(("5", "+5", "5.", " 5 ", "\t5.00", "5\u00a0", "5.000000000000001"), "5.00"),
+            **dict.fromkeys(
+                ("1.234,56", "1,234.56", "R$ 10", "1 000", "\u0663", "\u22125", "(5)", "5-", "-", "inf"), ASIDE
+            ),
+        },
+    ),
+    "zip": (
+        *("customers", "customer_zip_code_prefix", "customer_id"),
+        {
+            **dict.fromkeys(
+                ("1001", "1001.0", "1001,00", "1,001", "01.001-000", "01001 000", "1001000", "\uff11001"), "01001"
+            ),
+            # a wrong place is worse than none
+            **{text: text for text in ("1001.5", "-1001", "1.001E3", "123456", "01001-0")},
+        },
+    ),
+    "state": (
+        *("customers", "customer_state", "customer_id"),
+        {
+            **dict.fromkeys(("sp", "S.P.", "Sao-Paulo", "BR SP", "br_sp", "Estado de São Paulo", "\uff33\uff30"), "SP"),
+            **dict.fromkeys(("S\u200bP", "sp\u00ad"), "SP"),
+            **dict.fromkeys(("\\N", "--", "NA", "(blank)", "unknown"), None),
+        },
+    ),
+    "person": (
+        *("customers", "customer_unique_id", "customer_id"),
+        {
+            **dict.fromkeys(("17850", "17850.0", "17850.00", "\uff117850", "17\u200b850"), "17850"),
+            **dict.fromkeys(
+                ("-", "--", "\u2014", "?", "(blank)", "unknown", "guest", "#N/A N/A", "-NaN", "#SPILL!"), None
+            ),
+            "00000000-0000-0000-0000-000000000000": None,
+            "9007199254740993.0": ASIDE,
+        },
+    ),
+    "city": (
+        *("customers", "customer_city", "customer_id"),
+        {**dict.fromkeys((" NULL ", "\u00a0", "-", "unknown"), None), " lages ": " lages "},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_cell_is_read_as_it_is_meant_or_set_aside(shop: InputFolder, kind: str) -> None:
+    table, column, key, forms = WRITTEN[kind]
+    for number, written in enumerate(forms):
+        cells_of = {"order_id": f"x{number}", "customer_id": f"of-x{number}", column: f'"{written}"'}
+        usual = {
+            "order_status": "created",
+            "order_purchase_timestamp": "2024-06-01 12:00:00",
+            "payment_sequential": "1",
+        }
+        usual |= {"customer_unique_id": f"new-{number}", "payment_type": "boleto", "payment_value": "1.00"}
+        for name in ("orders", "customers", "order_payments"):
+            shop.append(name, ",".join({**usual, **cells_of}.get(cell, "") for cell in raw_tables()[name].published))
+    load("{max_quarantined_share: 1}")
+    columns = list(raw_tables()[table].columns)
+    landed = {row[columns.index(key)]: row[columns.index(column)] for row in shop.rows(table)}
+    prefix = "of-x" if key == "customer_id" else "x"
+    found = {
+        written: ASIDE
+        if f"{prefix}{number}" not in landed
+        else None
+        if (value := landed[f"{prefix}{number}"]) is None
+        else str(value)
+        for number, written in enumerate(forms)
+    }
+    assert found == forms
+
+
 def test_columns_that_may_be_absent_are_empty_or_taken_for_something(
     shop: InputFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
