@@ -112,6 +112,6 @@ def describe(model: FirstPurchaseModel) -> list[dict[str, Any]]:
         if kind == "category":
             found.append({"name": name, "type": "text", "allowed_values": list(met)})
         else:
-            kind = "yes or no" if kind == "flag" else "number"
-            found.append({"name": name, "type": kind, "minimum": met[0], "maximum": met[1]})
+            told = "yes or no" if kind == "flag" else "number"
+            found.append({"name": name, "type": told, "minimum": met[0], "maximum": met[1]})
     return found

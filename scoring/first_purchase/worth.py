@@ -53,7 +53,7 @@ class Worth:
 
     def if_back(self, first_payment: Floats) -> Floats:
         """Return what is paid within the window by somebody who comes back, shape as `first_payment`."""
-        own = np.nan_to_num(first_payment) / self.usual if self.usual > 0 else 1.0
+        own = np.nan_to_num(first_payment) / self.usual if self.usual > 0 else np.ones_like(first_payment)
         result: Floats = self.mean * (self.strength + own) / (self.strength + 1.0)
         return result
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_a_signal_ships_a_model_and_the_next_category() -> None:
     assert figures["calibration_slope"] == pytest.approx(1, abs=0.35)
     money = stage.facts["revenue"][stage.forecast.kind]
     assert money["expected"] == pytest.approx(money["observed"], rel=0.25)
-    features = {name: None for name in AT_CHECKOUT if name not in WORD_FEATURES}
+    features: dict[str, Any] = {name: None for name in AT_CHECKOUT if name not in WORD_FEATURES}
     features |= dict.fromkeys(WORD_FEATURES, "unknown") | {"last_order_weekday": 3}
     rich = stage.answer(CHECKOUT, {**features, "first_order_payment": 300.0, "first_category": "toys"})
     poor = stage.answer(CHECKOUT, {**features, "first_order_payment": 10.0, "first_category": "books"})
