@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def load_dashboards(
     datasets : dict, optional
         See `load_datasets`.
     """
-    has = shop.has if shop else (lambda _: True)
+    has: Callable[[str], bool] = shop.has if shop else (lambda _part: True)
     found = []
     for path in assets.glob("*/dashboard.yaml"):
         dashboard = Dashboard(path.parent.name, settings.read_yaml(path), language=language)

@@ -1,4 +1,4 @@
-"""Every dashboard in a real browser: all charts draw, nothing fails, nothing leaves this host, wide and on a phone.
+"""Every dashboard in a real browser: all charts draw, nothing fails, nothing leaves this host.
 
 Screenshots go to the folder SUPERSET_SHOTS names, else to pytest's temporary folder.
 """
@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import yaml
-from axe_playwright_python.sync_playwright import Axe
 from builds import ROOT, query
 from superset_process import Server, server_for, whole
 
@@ -63,44 +62,6 @@ HEIGHT = """() => Math.ceil(Math.max(...[...document.querySelectorAll(
 CLIPPED = """() => [...document.querySelectorAll('.dashboard-markdown, [data-test="dashboard-markdown-editor"]')]
     .filter(part => part.offsetParent !== null && part.scrollHeight > part.clientHeight + 4 && part.clientHeight > 0)
     .map(part => part.innerText.slice(0, 60))"""
-# A phone: what is read there, in px, and what does not fit beside its edge.
-PHONE, SMALLEST_TEXT = 390, 10
-# The pages that the normal run sees there.
-HELD = {"shop-overview", "cohorts-and-lifetime-value"}
-SMALL_TEXTS = """smallest => {
-    const found = new Set(), texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-        const text = texts.currentNode.textContent.trim(), holder = texts.currentNode.parentElement;
-        if (!text || !holder.checkVisibility({checkOpacity: true, checkVisibilityCSS: true})) continue;
-        const size = parseFloat(getComputedStyle(holder).fontSize);
-        if (size < smallest && holder.getBoundingClientRect().width > 1) found.add(`${text.slice(0, 40)}: ${size} px`);
-    }
-    return [...found];
-}"""
-NOT_STACKED = """() => [...document.querySelectorAll(
-    '[data-test="dashboard-component-chart-holder"], .dashboard-markdown'
-)]
-    .filter(part => part.offsetParent !== null)
-    .map(part => [part.innerText.split('\\n')[0].slice(0, 40), part.getBoundingClientRect()])
-    .filter(([, box]) => box.left < -1 || box.right > innerWidth + 1 || box.width < 0.8 * innerWidth)
-    .map(([title, box]) => `${title}: from ${Math.round(box.left)} to ${Math.round(box.right)} px`)"""
-# A drawing is as wide as its card.
-NARROW_DRAWINGS = """() => [...document.querySelectorAll('[data-test-chart-id]')]
-    .filter(part => part.offsetParent !== null)
-    .map(part => [part.dataset.testChartName, part.querySelector('.slice_container canvas')])
-    .filter(([, drawing]) => drawing && drawing.getBoundingClientRect().width < 0.7 * innerWidth)
-    .map(([title]) => `${title}: a narrow drawing`)"""
-# Drawings without words for those to whom a page is read.
-SILENT = """() => [...document.querySelectorAll('[data-test-chart-id]')]
-    .filter(part => part.offsetParent !== null && part.querySelector('.slice_container canvas, .slice_container svg'))
-    .filter(part => !part.querySelector('.slice_container table, .slice_container [role="img"][aria-label]'))
-    .map(part => part.dataset.testChartName)"""
-# Where a value of a filter is chosen: a box, or the button that holds the boxes which do not fit.
-FILTERS = '[data-test="form-item-value"] .ant-select, [data-test="dropdown-container-btn"]'
-# What axe-core finds in Superset's own parts, which a dashboard cannot change.
-THEIRS = {"nested-interactive": "a tab holds the link to itself"}
-# Names of the warehouse, such as no_clear_difference.
-NO_WORDS = """() => [...new Set(document.body.innerText.match(/\\b[a-z][a-z0-9]*_[a-z0-9_]+\\b/g) || [])]"""
 # Seconds without anything to wait for until a page counts as drawn, and what a drawing that moves takes after that.
 QUIET, ANIMATION = 0.6, 0.7
 # Superset's pages carry a telemetry pixel; the browser refuses to ask for it and says so.
@@ -223,16 +184,7 @@ class Visit:
         self.page.screenshot(path=str(shots / f"{name}_{self.width}.png"))
         self.problems += [f"{name}: {text}" for text in self.page.evaluate(BROKEN)]
         self.problems += [f"{name}: text is cut: {text}" for text in self.page.evaluate(CLIPPED)]
-        self.problems += [f"{name}: not a word: {text}" for text in self.page.evaluate(NO_WORDS)]
         self.page.set_viewport_size({"width": self.width, "height": 1000})
-
-    def hear(self, name: str) -> None:
-        """Note what hinders those who do not see the page, or not well."""
-        self.problems += [f"{name}: nothing to read aloud: {text}" for text in self.page.evaluate(SILENT)]
-        for fault in Axe().run(self.page).response["violations"]:
-            if fault["impact"] in ("serious", "critical") and fault["id"] not in THEIRS:
-                places = [node["html"][:160] for node in fault["nodes"][:3]]
-                self.problems.append(f"{name}: {fault['id']}, {fault['help']}: {places}")
 
 
 @pytest.mark.parametrize(("shop", "width"), LOOKS, indirect=["shop"])
@@ -246,34 +198,11 @@ def test_every_chart_of_a_dashboard_draws(
     visit.page.goto(f"{any_server.base}/superset/dashboard/{spec['slug']}/")
     visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
     visit.look(spec["slug"], folder)
-    if width == NARROW:
-        visit.hear(spec["slug"])
     for number, tab in enumerate(spec.get("tabs", [])[1:], start=2):
         visit.page.locator(".ant-tabs-tab", has_text=whole(tab["title"])).first.click()
         visit.look(f"{spec['slug']}_{number}", folder)
     visit.context.close()
     assert visit.problems == []
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [pytest.param(spec, id=spec["slug"], marks=[] if spec["slug"] in HELD else [pytest.mark.long]) for spec in SPECS],
-)
-def test_a_page_is_read_on_a_phone(browser: Any, server: Server, shots: Path, spec: dict[str, Any]) -> None:
-    role = "Stakeholder" if "Stakeholder" in spec["audience"] else "Marketing"
-    visit = Visit(browser, server, role, PHONE)
-    visit.page.goto(f"{server.base}/superset/dashboard/{spec['slug']}/")
-    visit.page.wait_for_selector('[data-test="chart-container"]', timeout=60_000)
-    visit.settle()
-    reached = [box for one in visit.page.locator(FILTERS).all() if one.is_visible() and (box := one.bounding_box())]
-    within = [box for box in reached if box["x"] >= 0 and box["x"] + box["width"] <= PHONE]
-    visit.look(spec["slug"], shots)
-    small = visit.page.evaluate(SMALL_TEXTS, SMALLEST_TEXT)
-    beside = [*visit.page.evaluate(NOT_STACKED), *visit.page.evaluate(NARROW_DRAWINGS)]
-    visit.context.close()
-    assert visit.problems == []
-    assert within or not spec.get("filters"), "no filter can be reached"
-    assert (small, beside) == ([], [])
 
 
 def test_a_filter_and_a_click_on_a_cell_change_the_page(browser: Any, server: Server, shots: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
 import html
-import io
 import json
 import math
 import re
@@ -466,87 +464,6 @@ def test_a_dashboard_shows_its_charts_to_its_audience_only(server: Server) -> No
             answer = server.person(role).post(f"/api/v1/chart/data?dashboard_id={dashboards[title]}", json=request)
             expected = allowed or (open_to_all and role != "")
             assert (answer.status_code == 200) is expected, (role, title, answer.status_code, answer.text[:300])
-
-
-# --- everyone's job, to its end
-
-
-def test_a_marketer_takes_away_each_list_as_it_is_shown(server: Server) -> None:
-    """The rows of a file are those that the list holds: everyone of the occasion, or the first that the page names."""
-    files, board = compiled(server.warehouse), numbers_by_title(server)["Action lists"]
-    datasets = {one["uuid"]: one for one in of_kind(files, "datasets")}
-    specs = {one["uuid"]: one for one in of_kind(files, "charts", "en") if one["viz_type"] == "table"}
-    listed = [one for one in server.person("Admin").listed("chart") if one["uuid"] in specs]
-    lists = [one for one in listed if datasets[specs[one["uuid"]]["dataset_uuid"]]["table_name"] == "customer_360"]
-    assert len(lists) == 4
-    number = datasets_by_name(server)["customer_360"]
-    for chart in lists:
-        spec = specs[chart["uuid"]]
-        (query,) = json.loads(spec["query_context"])["queries"]
-        request = {
-            "datasource": {"id": number, "type": "table"},
-            "queries": [query],
-            "form_data": {"slice_id": chart["id"], "dashboardId": board},
-            "result_format": "csv",
-            "result_type": "full",
-        }
-        address = f"/api/v1/chart/data?dashboard_id={board}"
-        taken = server.person("Marketing").post(address, json=request)
-        assert taken.status_code == 200, (chart["slice_name"], taken.text[:300])
-        rows = list(csv.reader(io.StringIO(taken.text.lstrip("\ufeff"))))
-        people = expected_rows(datasets[spec["dataset_uuid"]], query, server.warehouse)
-        assert len(rows) - 1 == min(len(people), query["row_limit"]), chart["slice_name"]
-        assert len({row[rows[0].index("Customer")] for row in rows[1:]}) == len(rows) - 1, "somebody is listed twice"
-        # who only looks takes nothing away
-        assert server.person("Stakeholder").post(address, json=request).status_code in (401, 403)
-    text = " ".join(
-        node["meta"]["code"] for node in of_slug(files, "action-lists")["position"].values() if is_text(node)
-    )
-    assert "first 1,000" in text
-
-
-def of_slug(files: dict[str, Any], slug: str) -> dict[str, Any]:
-    """Return a compiled dashboard."""
-    return next(one for one in of_kind(files, "dashboards") if one["slug"] == slug)
-
-
-def is_text(node: Any) -> bool:
-    """Whether a node of a dashboard is a text."""
-    return isinstance(node, dict) and node.get("type") == "MARKDOWN"
-
-
-def test_an_analyst_turns_a_statement_into_a_chart_that_is_kept(server: Server) -> None:
-    analyst, database = server.person("Analyst"), server.database()
-    statement = "select rfm_segment, count(*) as people from marts.customer_360 group by 1"
-    asked = analyst.sql(statement, database)
-    assert asked.status_code == 200, asked.text[:300]
-    answered = {row["rfm_segment"]: row["people"] for row in asked.json()["data"]}
-    kept = analyst.post(
-        "/api/v1/dataset/", json={"database": database, "schema": "marts", "sql": statement, "table_name": "Of my own"}
-    )
-    assert kept.status_code == 201, kept.text[:300]
-    number = kept.json()["id"]
-    params = {"viz_type": "table", "query_mode": "raw", "all_columns": ["rfm_segment", "people"]}
-    query = {"columns": ["rfm_segment", "people"], "metrics": [], "row_limit": 100, "filters": [], "extras": {}}
-    context = {"datasource": {"id": number, "type": "table"}, "queries": [query], "form_data": params}
-    made = analyst.post(
-        "/api/v1/chart/",
-        json={
-            "slice_name": "Of my own",
-            "viz_type": "table",
-            "datasource_id": number,
-            "datasource_type": "table",
-            "params": json.dumps(params),
-            "query_context": json.dumps({**context, "result_format": "json", "result_type": "full"}),
-        },
-    )
-    assert made.status_code == 201, made.text[:300]
-    drawn = analyst.get(f"/api/v1/chart/{made.json()['id']}/data/")
-    assert drawn.status_code == 200, drawn.text[:300]
-    assert {row["rfm_segment"]: row["people"] for row in drawn.json()["result"][0]["data"]} == answered
-    for kind, one in (("chart", made.json()["id"]), ("dataset", number)):
-        gone = analyst.session.delete(f"{server.base}/api/v1/{kind}/{one}", timeout=60)
-        assert gone.status_code == 200, gone.text[:300]
 
 
 def test_a_request_for_numbers_is_logged_once(server: Server) -> None:
