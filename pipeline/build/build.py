@@ -122,6 +122,7 @@ def _last_seen_month() -> str | None:
     What comes later may be taken for the thin tail of an export today and for a running month tomorrow, and is then
     seen although nothing in it has changed.
     """
+    take_build_file()  # a refresh opens it here first
     with duckdb.connect(str(paths.build_file()), read_only=True) as connection:
         row = connection.execute(
             "SELECT strftime(as_of_date - 1, '%Y-%m') FROM intermediate.int_shop_calendar"

@@ -14,7 +14,7 @@ from input_folder import small_shop
 
 from pipeline.base import paths
 from pipeline.base.errors import BuildError, DamagedBuildError
-from pipeline.build.build import _prove_landing
+from pipeline.build.build import _last_seen_month, _prove_landing
 from pipeline.build.build_file import failures_of_the_build_file, take_build_file
 from pipeline.landing.load import Manifest, load
 
@@ -70,6 +70,11 @@ def test_a_reader_keeps_its_file_and_the_run_goes_on(build_file: Path, capsys: p
 def test_a_writer_is_named(build_file: Path) -> None:
     with held(build_file, "writer") as writer, pytest.raises(BuildError, match=rf"process {writer.pid}\).*Close it"):
         take_build_file()
+
+
+def test_a_refresh_names_a_writer_too(build_file: Path) -> None:
+    with held(build_file, "writer") as writer, pytest.raises(BuildError, match=rf"process {writer.pid}\).*Close it"):
+        _last_seen_month()
 
 
 def test_a_file_that_nobody_has_stays_where_it_is(build_file: Path) -> None:
