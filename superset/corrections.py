@@ -12,8 +12,9 @@ import row_limits
 from flask import Flask, Response, redirect, request, session
 
 FIRST_PAGE = "shop-overview"
-# What a drawing shows, for readers aloud.
-SCRIPTS = '<head><script src="/brand/readers.js" defer nonce="{0}"></script>'
+# What a narrow screen shows, before anything asks for it; and what a drawing shows, for readers aloud.
+SCRIPTS = """<head><script src="/brand/phone.js" nonce="{0}"></script>
+<script src="/brand/readers.js" defer nonce="{0}"></script>"""
 SCREEN = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
@@ -89,6 +90,7 @@ def _name_the_language_and_the_screen(response: Response) -> Response:
         # The page's own word for scripts that may run on it.
         if nonce := re.search(r'<script[^>]* nonce="([^"]+)"', text):
             text = text.replace("<head>", SCRIPTS.format(nonce.group(1)), 1)
+        # before the scripts, which ask how wide the screen is
         if 'name="viewport"' not in text:
             text = text.replace("<head>", f"<head>{SCREEN}", 1)
         response.set_data(text)
