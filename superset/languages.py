@@ -164,12 +164,14 @@ def rephrased(sql: str, phrases: dict[str, str]) -> str:
 
 
 def retold(sql: str, templates: dict[str, str]) -> str:
-    """Return an expression with whole sentences in another language, each with the number or name that is in it."""
+    """Return an expression with whole sentences in another language, each with the numbers or names that are in it."""
     cases = []
     # The longest first: "first order {}" would take what "first order on time" says.
     for english, text in sorted(templates.items(), key=lambda one: -len(one[0])):
         pattern = "^" + re.escape(english).replace(r"\ ", " ").replace(r"\{\}", "(.+?)") + r"( \(.*\))?$"
-        told = text.replace("{}", r"\1")
+        told = text
+        for number in range(1, english.count("{}") + 1):
+            told = told.replace("{}", rf"\{number}", 1)
         cases.append(
             f"when regexp_matches({sql}, {_literal(pattern)}) "
             f"then regexp_replace({sql}, {_literal(pattern)}, {_literal(told)})"
