@@ -140,7 +140,7 @@ joined as (
     from orders
     cross join payment_rows
     left join order_items on orders.order_id = order_items.order_id
-    left join order_payments on orders.order_id = order_payments.order_id and not coalesce(orders.is_paid_later, false)
+    left join order_payments on orders.order_id = order_payments.order_id
     left join order_reviews on orders.order_id = order_reviews.order_id
     left join states on orders.state = states.state
     left join orders_of_several on orders.order_id = orders_of_several.order_id

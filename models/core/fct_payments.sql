@@ -30,7 +30,6 @@ final as (
         cast(orders.state as string) as customer_state
     from order_payments
     inner join orders on order_payments.order_id = orders.order_id
-    where not orders.is_paid_later
 
 )
 

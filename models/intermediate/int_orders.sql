@@ -58,7 +58,6 @@ as_seen as (
         case when approved_at < hidden_from then approved_at end as approved_at,
         case when shipped_at < hidden_from then shipped_at end as shipped_at,
         case when delivered_at < hidden_from then delivered_at end as delivered_at,
-        coalesce(approved_at >= hidden_from, false) as is_paid_later,
         estimated_delivery_date,
         order_status,
         case
@@ -80,7 +79,6 @@ stepped_back as (
         approved_at,
         shipped_at,
         delivered_at,
-        is_paid_later,
         estimated_delivery_date,
         case
             when not coalesce(is_stepped_back, false) then order_status
@@ -112,7 +110,6 @@ final as (
         stepped_back.approved_at,
         stepped_back.shipped_at,
         stepped_back.delivered_at,
-        stepped_back.is_paid_later,
         stepped_back.estimated_delivery_date
     from stepped_back
     left join customers on stepped_back.order_customer_id = customers.order_customer_id

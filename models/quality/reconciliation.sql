@@ -45,8 +45,7 @@ raw_orders as (
         case
             when customers.customer_id is null then orders.customer_id
             else customers.customer_unique_id
-        end as customer_id,
-        coalesce(orders.order_approved_at >= calendar.hidden_from, false) as is_paid_later
+        end as customer_id
     from {{ source('olist', 'orders') }} as orders
     left join {{ source('olist', 'customers') }} as customers on orders.customer_id = customers.customer_id
     cross join calendar
@@ -89,7 +88,6 @@ raw_payment_totals as (
         coalesce(sum(payments.payment_value), 0) as payment_value
     from {{ source('olist', 'order_payments') }} as payments
     inner join raw_orders on payments.order_id = raw_orders.order_id
-    where not raw_orders.is_paid_later
 
 ),
 

@@ -42,8 +42,7 @@ def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
     Orders purchased later go, with their items, payments, reviews and their row of the customers file. Stamps of
     approval, carrier and delivery that lie ahead are blanked, and the status steps back to the furthest stage reached.
     A stage without a stamp of its own is believed, unless the stage before it lies ahead.
-    Reviews answered later (or, unanswered, created later) go, and so do payments approved later, and products and
-    sellers sold only later.
+    Reviews answered later (or, unanswered, created later) go, and so do products and sellers sold only later.
     A cancellation has no stamp: it stays.
     """
     bought = stamps(raw.orders, "order_purchase_timestamp") < as_of
@@ -75,7 +74,6 @@ def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
     ):
         orders[column] = orders[column].mask(values >= as_of)
 
-    unpaid = orders.loc[approved >= as_of, "order_id"]
     answered = stamps(raw.reviews, "review_answer_timestamp")
     known_at = answered.fillna(stamps(raw.reviews, "review_creation_date"))
     reviews = raw.reviews[~(known_at >= as_of)]
@@ -86,7 +84,7 @@ def visible_as_of(raw: Raw, as_of: pd.Timestamp) -> Raw:
     return Raw(
         orders=orders,
         items=of_known_orders(raw.items),
-        payments=of_known_orders(raw.payments[~raw.payments["order_id"].isin(unpaid)]),
+        payments=of_known_orders(raw.payments),
         reviews=of_known_orders(reviews),
         customers=raw.customers[raw.customers["customer_id"].isin(orders["customer_id"])],
         geolocation=raw.geolocation,
