@@ -288,3 +288,31 @@ select * from final
 {% macro next_order_steps() -%}
     {{ return(20) }}
 {%- endmacro %}
+
+{# The pairs of today: both marts hold the same columns, of categories and of products. #}
+{% macro affinity_today(item, pairs) -%}
+with pairs as (
+
+    select * from {{ pairs }}
+    where standing = 'now'
+
+),
+
+final as (
+
+    select
+        {{ item }},
+        other_{{ item }},
+        both_people,
+        people,
+        other_people,
+        support,
+        confidence,
+        lift,
+        lift_low
+    from pairs
+
+)
+
+select * from final
+{%- endmacro %}

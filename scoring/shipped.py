@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from scoring import explain
 from scoring.calibration import Calibration
 from scoring.features import FeatureTable, Floats
 from scoring.models.additive import AdditiveScore
+from scoring.stored import digest_of, rounded_state
 from scoring.value import ValueModel
 
 PROBABILITY_DIGITS = 6
@@ -124,8 +124,7 @@ class ShippedModel:
     @property
     def version(self) -> str:
         """Name, horizon, day and a digest of every number in the model: the same input gives the same version."""
-        digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:10]
-        return f"{self.name}-{self.horizon_days}d-{self.known_until}-{digest}"
+        return f"{self.name}-{self.horizon_days}d-{self.known_until}-{digest_of(self.to_json())}"
 
     def to_json(self) -> str:
         """Return the whole model as JSON."""
@@ -139,7 +138,7 @@ class ShippedModel:
             "band_medium_min": self.band_medium_min,
             "band_high_min": self.band_high_min,
         }
-        return json.dumps(_rounded(state), sort_keys=True, separators=(",", ":"))
+        return json.dumps(rounded_state(state), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> ShippedModel:
@@ -155,14 +154,3 @@ class ShippedModel:
             band_medium_min=state["band_medium_min"],
             band_high_min=state["band_high_min"],
         )
-
-
-def _rounded(value: Any) -> Any:
-    """Twelve significant digits: enough for every score, and the last bits of a sum do not make a new version."""
-    if isinstance(value, float):
-        return float(f"{value:.12g}")
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
-    return value

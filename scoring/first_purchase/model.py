@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from scoring.fitting import BASE_RATE
 from scoring.models.additive import AdditiveScore
 from scoring.segment import Order, customer_features
 from scoring.shipped import MONEY_DIGITS, PROBABILITY_DIGITS
+from scoring.stored import digest_of, read_state, rounded_state
 
 NAME = "first-purchase"
 FILE = "first_purchase.json"  # in the folder NAME of the folder of models
@@ -203,10 +203,7 @@ class FirstPurchaseModel:
     @property
     def version(self) -> str:
         """Name, day and a digest of every number in the model: the same input gives the same version."""
-        return f"{NAME}-{self.horizon_days}d-{self.as_of_date}-{self._digest()}"
-
-    def _digest(self) -> str:
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:10]
+        return f"{NAME}-{self.horizon_days}d-{self.as_of_date}-{digest_of(self.to_json())}"
 
     def to_json(self) -> str:
         """Return the whole model as JSON."""
@@ -217,7 +214,7 @@ class FirstPurchaseModel:
             "horizon_days": self.horizon_days,
             "stages": {name: stage.to_dict() for name, stage in self.stages.items()},
         }
-        return json.dumps(_plain(state), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return json.dumps(rounded_state(state), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> FirstPurchaseModel:
@@ -228,9 +225,7 @@ class FirstPurchaseModel:
         ValueError
             The text is no model of this format.
         """
-        state = json.loads(text)
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
-            raise ValueError(f"This is no model of first purchases of format {FORMAT}.")
+        state = read_state(text, FORMAT, "model of first purchases")
         stages = {name: Stage.from_dict(one) for name, one in state["stages"].items()}
         return cls(state["build_id"], state["as_of_date"], state["horizon_days"], stages)
 
@@ -254,16 +249,3 @@ def _table(features: Mapping[str, Any], names: Sequence[str]) -> FeatureTable:
         else:
             columns[name] = pa.array([value if isinstance(value, (str, bool)) else float(value)])
     return from_arrow(pa.table(columns), names)
-
-
-def _plain(value: Any) -> Any:
-    """Return Python's own values: twelve significant digits, and None for what is no number."""
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.12g}") if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

@@ -5,7 +5,6 @@ Its score is their sum, so that the reasons of a score are its own terms and not
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import numpy as np
 
 from scoring.calibration import Calibration
 from scoring.models.sums import Pair, Sum
+from scoring.stored import digest_of, read_state
 from scoring.table.coding import Cell, Coding
 from scoring.table.columns import Floats
 
@@ -201,8 +201,7 @@ class TableModel:
     def version(self) -> str:
         """Name and a digest of everything in the model: the same table gives the same version."""
         if "version" not in self._kept:
-            digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:10]
-            self._kept["version"] = f"{self.name}-{digest}"
+            self._kept["version"] = f"{self.name}-{digest_of(self.to_json())}"
         return str(self._kept["version"])
 
     def to_json(self) -> str:
@@ -234,9 +233,7 @@ class TableModel:
         ValueError
             The text is no model of this format.
         """
-        state = json.loads(text)
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
-            raise ValueError(f"This is no model of format {FORMAT}.")
+        state = read_state(text, FORMAT, "model")
         codings = tuple(Coding.from_dict(one) for one in state["features"])
         singles = tuple(np.array(effects, dtype=np.float64) for effects in state["singles"])
         pairs = tuple(
