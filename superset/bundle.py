@@ -209,7 +209,10 @@ def load_datasets(
     for key, spec in described["datasets"].items():
         address = f"{spec.get('schema', 'marts')}.{spec.get('table', key)}"
         if address not in catalogue:
-            raise AssetError(f"the published warehouse has no table {address}, which the dataset {key} needs")
+            raise AssetError(
+                f"the published warehouse has no table {address}, which the dataset {key} needs: another version of this "
+                "project built it, run `make warehouse`"
+            )
         table = catalogue[address]
         metrics = {
             name: Metric(name, one["label"], one["sql"], language.format(one["format"]), one.get("description", ""))

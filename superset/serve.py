@@ -26,6 +26,7 @@ import roles
 import settings
 import state
 import warehouse
+from charts import AssetError
 
 HOST = "127.0.0.1"
 LOG_BYTES, LOG_FILES = 5_000_000, 3
@@ -410,6 +411,7 @@ def main() -> int:
         bootstrap.BootstrapError,
         roles.RefusedPersonError,
         state.FullDiskError,
+        AssetError,
     ) as error:
         _say(f"error: {error}")
     except Exception as error:

@@ -63,7 +63,7 @@ class Shop:
         """
         needs = settings.read_yaml(assets / "needs.yaml")
         if SHOP not in catalogue:
-            raise AssetError(f"the published warehouse has no table {SHOP}: build it again")
+            raise AssetError(f"the published warehouse has no table {SHOP}: run `make warehouse`")
         has_scores = has_rows(catalogue[SCORED], ["scored_customers > 0"], [])
         shop = cls({**catalogue[SHOP].facts, "has_scores": has_scores}, needs)
         for by in needs.values():

@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 import requests
 from builds import ROOT, small_disk
@@ -30,12 +31,24 @@ from superset_process import (
     superset_python,
 )
 
-pytestmark = pytest.mark.superset
+pytestmark = [pytest.mark.superset, pytest.mark.rows_only]
 
 
 @pytest.fixture
 def server(served_warehouse: Path) -> Server:
     return server_for(served_warehouse)
+
+
+def test_a_build_of_another_version_is_named_with_what_to_do(published_warehouse: Path, tmp_path: Path) -> None:
+    build = tmp_path / "warehouse" / "current"
+    build.mkdir(parents=True)
+    for name in ("build.json", "stakeholders.duckdb", "warehouse.duckdb"):
+        shutil.copyfile(published_warehouse / "current" / name, build / name)
+    for name in ("stakeholders.duckdb", "warehouse.duckdb"):
+        with duckdb.connect(str(build / name)) as connection:
+            connection.execute("drop table marts.forecast_drift")
+    code, _, said = ended(serve("start", warehouse=build.parent, home=tmp_path / "home"))
+    assert code == 1 and "marts.forecast_drift" in said and "make warehouse" in said and "Traceback" not in said, said
 
 
 # --- where it lies
