@@ -147,7 +147,7 @@ def _build(variables: str | None, *, with_scores: bool, since: str | None, optio
     os.environ[WINDOW_VARIABLE] = since or ""
     # unit tests try the code on rows of their own: as long as it is the same, what they said holds
     is_tried = since is not None or are_unit_tests_passed(recipe, target())
-    build = ["build", *(["--exclude-resource-type", "unit_test"] if is_tried else []), *options]
+    build = ["build", *(_without_unit_tests() if is_tried else []), *options]
     dbt = _dbt(variables, manifest)
     try:
         if with_scores:
@@ -230,8 +230,13 @@ def _score(dbt: Dbt, options: Sequence[str], *, with_unit_tests: bool) -> None:
         from pipeline.build import spark_tables
 
         spark_tables.scores_to_spark()
-    untried = [] if with_unit_tests else ["--exclude-resource-type", "unit_test"]
-    dbt.run(["build", "--select", DOWNSTREAM_OF_SCORES, *untried])
+    dbt.run(["build", "--select", DOWNSTREAM_OF_SCORES, *([] if with_unit_tests else _without_unit_tests())])
+
+
+def _without_unit_tests() -> list[str]:
+    """Return the words that keep dbt from unit tests, and from what its variable names: an option takes its place."""
+    kinds = {"unit_test", *os.environ.get("DBT_EXCLUDE_RESOURCE_TYPES", "").split()}
+    return [word for kind in sorted(kinds) for word in ("--exclude-resource-type", kind)]
 
 
 def _prove_landing(manifest: Manifest) -> None:

@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What dbt keeps of a parsed project, and the variable that names the folder where the tests share it.
 PARSED, PARSED_FOLDER = "partial_parse.msgpack", "TEST_PARSED_FOLDER"
 # dbt's unit tests bring their own rows: one build of a session runs them, and this variable holds the others from it.
-WITHOUT_UNIT_TESTS = "DBT_EXCLUDE_RESOURCE_TYPES"
+# Its data tests are two fifths of the work of a small build; see `rows_only` in conftest.py.
+LEFT_OUT, UNIT_TESTS, ALL_TESTS = "DBT_EXCLUDE_RESOURCE_TYPES", "unit_test", "unit_test test"
 # how a step that failed ends
 BAD_INPUT, FAILED = 3, 4
 
@@ -83,7 +84,7 @@ def build_warehouse(
         **(settings or {}),
     }
     if unit_tests:
-        environment.pop(WITHOUT_UNIT_TESTS, None)
+        environment.pop(LEFT_OUT, None)
     with parsed_project(warehouse / "dbt-target"):
         run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if run.returncode != 0 or not published_file(warehouse).exists():

@@ -8,13 +8,13 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import PARSED_FOLDER, ROOT, WITHOUT_UNIT_TESTS, build_warehouse, build_warehouses
+from builds import ALL_TESTS, LEFT_OUT, PARSED_FOLDER, ROOT, UNIT_TESTS, build_warehouse, build_warehouses
 from leftovers import end_with_this_run
 from recompute.raw import shuffled, write_raw
 from recompute.shop import Recomputed
@@ -35,7 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 DEMO_ORDERS = 20_000
 
-os.environ[WITHOUT_UNIT_TESTS] = "unit_test"
+os.environ[LEFT_OUT] = UNIT_TESTS
 
 # one running API for all tests that do not publish, and a shop of one's own for those of the mapping
 pytest_plugins = ("api_server", "own_shop")
@@ -84,6 +84,18 @@ def parsed_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ[PARSED_FOLDER] = str(made_once(tmp_path_factory, "parsed", lambda folder: folder.mkdir()))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def data_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep dbt's data tests from the builds of a file that is marked `rows_only`.
+
+    Such a file compares what is built, of shops whose builds elsewhere run all data tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("rows_only"):
+            patch.setenv(LEFT_OUT, ALL_TESTS)
+        yield
+
+
 def pytest_sessionfinish() -> None:
     """Stop the servers here: a worker process is given no time to do so as it ends."""
     stop_servers()
@@ -93,7 +105,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     """Return a folder that the first process to need it has made; the others wait for it.
 
     Where making it fails, the next process to need it tries again. TEST_SHARED_FOLDER names a folder in which several
-    runs, one after another, share what they make.
+    runs, one after another, share what they make. Builds that are shared run dbt's data tests.
     """
     base = Path(os.environ.get("TEST_SHARED_FOLDER", factory.getbasetemp()))
     if "PYTEST_XDIST_WORKER" in os.environ and "TEST_SHARED_FOLDER" not in os.environ:
@@ -102,7 +114,9 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     with (base / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            make(folder)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(LEFT_OUT, UNIT_TESTS)
+                make(folder)
             made.touch()
     return folder
 

@@ -19,6 +19,8 @@ from builds import ROOT, build_warehouse, published_file, query, run
 from demo.further import write_contacts, write_further_days
 from pipeline.base import campaigns
 
+pytestmark = pytest.mark.rows_only
+
 SETTINGS = {"salt": "test", "global_control": {"share": 0.05, "salt": "programme"}, "phone_country": "BR"}
 AUDIENCES: list[dict[str, object]] = [
     {

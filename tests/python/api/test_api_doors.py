@@ -22,6 +22,8 @@ from builds import ROOT, query
 
 from api.texts import TEXTS
 
+pytestmark = pytest.mark.rows_only
+
 AGGREGATES = ("/segments", "/segments/history", "/segments/migration", "/cohorts", "/timeline", "/version", "/features")
 ORDER = {"purchased_at": "2025-03-02T10:15:00", "payment_value": 79.9}
 PROBLEM = "application/problem+json"

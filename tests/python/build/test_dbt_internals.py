@@ -15,6 +15,8 @@ from snapshots import differing_tables
 
 from pipeline.base import dbt_internals, paths
 
+pytestmark = pytest.mark.rows_only
+
 PROJECT = ("models", "macros", "seeds", "tests", "pipeline", "hypotheses", "scoring", "dbt_project.yml", "profiles.yml")
 
 

@@ -27,6 +27,8 @@ from pipeline.build import build
 from pipeline.landing.contract import raw_tables
 from pipeline.landing.load import load
 
+pytestmark = pytest.mark.rows_only
+
 # Ten in the normal run, a few of them through dbt; the long run is ARRIVAL_ORDERS=200.
 ORDERS = int(os.environ.get("ARRIVAL_ORDERS", "10"))
 THROUGH_DBT = ORDERS if ORDERS > 10 else 2

@@ -14,6 +14,8 @@ from builds import ROOT
 
 from pipeline.base.locking import exclusive
 
+pytestmark = pytest.mark.rows_only
+
 DAG = ROOT / "deploy" / "airflow" / "retention_warehouse.py"
 SECONDS = 900
 

@@ -32,6 +32,8 @@ from superset_process import (
 
 from pipeline.publish.wholeness import find_damage
 
+pytestmark = pytest.mark.rows_only
+
 # the earlier version: any name that git knows
 EARLIER = os.environ.get("UPGRADE_FROM") or "f02e842"
 ORDERS = 2_000

@@ -31,7 +31,7 @@ from demo.shop import SHOP_FILE
 from demo.tables import TABLES
 from pipeline.landing.contract import raw_tables
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.rows_only]
 
 # Marts that need no scores.
 COMPARED = ("fct_orders", "fct_order_items", "fct_payments", "fct_reviews", "customer_rfm", "cohort_retention")

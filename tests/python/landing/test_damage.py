@@ -13,6 +13,8 @@ from input_folder import InputFolder, small_shop
 from pipeline.base import files
 from pipeline.landing.contract import raw_tables
 
+pytestmark = pytest.mark.rows_only
+
 # Places in a file, from its first byte to its last: 14 of them, once in the normal run.
 PLACES = 14
 

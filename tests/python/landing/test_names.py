@@ -16,6 +16,8 @@ from pipeline.base.errors import InputError, PipelineError
 from pipeline.landing.dbt_plugin import Plugin
 from pipeline.landing.load import load
 
+pytestmark = pytest.mark.rows_only
+
 NAMES = (
     "wh[1]",
     "wh[!a]",

@@ -12,6 +12,8 @@ from recompute.raw import read_raw, write_raw
 from shop_cases import LOOK_BACK_DAY, look_back_shop
 from snapshots import differing_tables
 
+pytestmark = pytest.mark.rows_only
+
 # The whole files have more rows than the cut ones, and the build says so.
 RAW_ROWS = (
     "raw_orders",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from builds import build_warehouse
 from recompute.raw import read_raw, shuffled, write_raw
 from snapshots import differing_tables
+
+pytestmark = pytest.mark.rows_only
 
 
 def test_a_shop_full_of_ties_is_the_same_in_any_row_order(small_warehouses: dict[str, Path]) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from builds import BAD_INPUT, FAILED, build_warehouse, published_file, query, run
+from builds import BAD_INPUT, FAILED, LEFT_OUT, UNIT_TESTS, build_warehouse, published_file, query, run
 from shops import Shop
+
+pytestmark = pytest.mark.rows_only
 
 # The pipeline with the rules of the settings taken out: dbt's own tests are the second lock.
 WITHOUT_RULES = """
@@ -90,8 +92,9 @@ def test_up_to_date_means_nothing_is_done(warehouse: Path, raw: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["missing file", "failing test"])
 def test_a_failed_run_leaves_the_published_warehouse_as_it_was(
-    warehouse: Path, raw: Path, tmp_path: Path, fault: str
+    warehouse: Path, raw: Path, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(LEFT_OUT, UNIT_TESTS)
     copy, broken = tmp_path / "warehouse", tmp_path / "raw"
     shutil.copytree(warehouse, copy, symlinks=True)
     shutil.copytree(raw, broken)

@@ -17,7 +17,7 @@ from builds import build_warehouse, published_file, run
 from input_folder import InputFolder, small_shop
 from superset_process import Server, server_for
 
-pytestmark = [pytest.mark.superset, pytest.mark.long]
+pytestmark = [pytest.mark.superset, pytest.mark.long, pytest.mark.rows_only]
 
 # Two in the normal run; the soak is REFRESHES=10.
 REFRESHES = int(os.environ.get("REFRESHES", "2"))

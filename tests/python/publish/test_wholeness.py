@@ -20,6 +20,8 @@ from pipeline.base.errors import PipelineError
 from pipeline.publish.publish import ID_FORMAT, _new_id, is_current, published
 from pipeline.publish.wholeness import find_damage
 
+pytestmark = pytest.mark.rows_only
+
 PLACES = 14
 
 

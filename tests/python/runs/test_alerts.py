@@ -24,6 +24,8 @@ from pipeline.alerts.telling import dry_run, tell
 from pipeline.base.errors import InputError
 from pipeline.runs import history
 
+pytestmark = pytest.mark.rows_only
+
 TITLE = {"en": "Refused rows", "ru": "Отвергнутые строки"}
 FIGURE = "select quarantined_rows as value from marts.build_info"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -26,6 +26,8 @@ from pipeline.base.errors import BuildError
 from pipeline.base.resources import restrain
 from pipeline.runs import events
 
+pytestmark = pytest.mark.rows_only
+
 # Three in the normal run; the long run is KILLS=60.
 KILLS = int(os.environ.get("KILLS", "3"))
 # Builds take ten times as long as the others.

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_scoring_warehouse import read, run
 
 from scoring.horizons import agree, in_turn
+
+pytestmark = pytest.mark.rows_only
 
 HORIZONS = (30, 90, 180, 365)
 

@@ -13,6 +13,8 @@ from recompute.as_of import visible_as_of
 from recompute.raw import Raw, read_raw, write_raw
 from snapshots import differing_tables
 
+pytestmark = pytest.mark.rows_only
+
 DAY = "2025-05-01"
 BUYERS = 400
 

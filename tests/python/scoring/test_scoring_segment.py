@@ -21,6 +21,8 @@ from scoring.segment import Order, Review, Segmenter
 from scoring.shipped import ShippedModel
 from scoring.value import ValueModel
 
+pytestmark = pytest.mark.rows_only
+
 
 def orders_of_everybody(warehouse: Path) -> dict[str, list[Order]]:
     """Read the facts back into the orders of each person."""

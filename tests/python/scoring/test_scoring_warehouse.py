@@ -15,6 +15,8 @@ from builds import ROOT, mart, query
 
 from scoring.features import NAMES
 
+pytestmark = pytest.mark.rows_only
+
 OUTCOMES = ("days_to_next_order", "is_retained", "orders_in_window", "revenue_in_window")
 
 

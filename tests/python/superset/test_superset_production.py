@@ -16,7 +16,7 @@ import requests
 from services import find, nginx, postgresql, redis_server
 from superset_process import DASHBOARDS, Person, Server, free_port, run_in_superset, server_for, superset_python
 
-pytestmark = [pytest.mark.superset, pytest.mark.long]
+pytestmark = [pytest.mark.superset, pytest.mark.long, pytest.mark.rows_only]
 
 WORKERS = 3
 

@@ -27,7 +27,7 @@ from superset_process import Person, Server, run_in_superset, server_for
 from test_superset_assets import compiled, of_kind
 from test_superset_connection import ATTACKS
 
-pytestmark = pytest.mark.superset
+pytestmark = [pytest.mark.superset, pytest.mark.rows_only]
 
 # Tables of persons and raw rows, in either language, and a column that only they have.
 ROW_LEVEL = {
