@@ -22,12 +22,14 @@ ISO, DAY_FIRST, MONTH_FIRST, COMPACT, EXCEL, UNIX = (
 SHORT_DAY_FIRST, SHORT_MONTH_FIRST = "dd/mm/yy", "mm/dd/yy"
 DATE_FORMS = (ISO, DAY_FIRST, MONTH_FIRST, SHORT_DAY_FIRST, SHORT_MONTH_FIRST, COMPACT, EXCEL, UNIX)
 
-# Three digits between separators are thousands; a group never begins with a zero.
-POINT_NUMBER = r"-?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]*)([.][0-9]+)?[.]?"
+# Three digits between separators are thousands, in India two before the last; a group never begins with a zero.
+POINT_NUMBER = r"-?([1-9][0-9]{0,2}(,[0-9]{2,3})*,[0-9]{3}|[0-9]*)([.][0-9]+)?[.]?"
 COMMA_NUMBER = r"-?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]*)(,[0-9]+)?,?"
 PLAIN_NUMBER = r"[-+]?[0-9]+([.][0-9]+)?"
-# The signs of money before or behind an amount say nothing of its size.
-MONEY_SIGNS = r"(?i)^(-?)\s*(?:[a-z]{1,3}[$.]?|[$€£¥₽₹₺₴₪₩]|r[$])\s*|\s*(?:[a-z]{2,4}[.]?|[$€£¥₽₹₺₴₪₩]|kč|zł)$"
+# The signs of money before or behind an amount say nothing of its size, in whatever letters: руб., 円, kč.
+MONEY_SIGNS = r"(?i)^(-?)\s*(?:\p{L}{1,3}[$.]?|\p{Sc})\s*|\s*(?:\p{L}{2,4}[.]?|[р円元圓원][.]?|\p{Sc})$"
+# These say something of it: `1,2 Mio` is no amount of 1.20.
+SIZES = r"(?i)[0-9.]\s*(?:k|tsd|tys|thsd|mio|mil|mill|mln|mrd|bn|cr|lakh|тыс|млн|млрд|万|億|만)[.]?(?:\s+\S{1,4}|\p{Sc})?$"
 SPACES = r"[\s\p{Z}'\x{2019}]"
 NUMBER_KIND = "DECIMAL(18,4)"
 ZONE = " ?" + OFFSET
@@ -57,9 +59,9 @@ def identity(text: str, width: int = 0) -> str:
 
 def _bare_number(text: str) -> str:
     """Write the SQL of an amount without blanks, signs of money, brackets for minus or a minus behind."""
-    bare = (
-        f"regexp_replace(regexp_replace(trim({text}), {literal(SPACES)}, '', 'g'), '^[(](.*)[)]$|^(.*)-$', '-\\1\\2')"
-    )
+    # U+2212 is the minus of people who set type
+    given = f"replace(trim({text}), chr(8722), '-')"
+    bare = f"regexp_replace(regexp_replace({given}, {literal(SPACES)}, '', 'g'), '^[(](.*)[)]$|^(.*)-$', '-\\1\\2')"
     return f"regexp_replace({bare}, {literal(MONEY_SIGNS)}, '\\1', 'g')"
 
 
@@ -76,6 +78,7 @@ def number(text: str, decimal: str) -> str:
     return (
         f"(CASE WHEN regexp_full_match({text}, '{plain}') THEN TRY_CAST({text} AS {NUMBER_KIND}) "
         f"WHEN regexp_full_match({bare}, {literal(pattern)}) AND regexp_matches({bare}, '[0-9]') "
+        f"AND NOT regexp_matches({text}, {literal(SIZES)}) "
         f"THEN TRY_CAST({digits} AS {NUMBER_KIND}) END)"
     )
 
