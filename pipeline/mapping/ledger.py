@@ -25,6 +25,10 @@ TOTAL_WORDS = (
     *("totale", "somme", "suma", "totaal", "итого", "всего"),
 )
 WHOLLY_WRONG = 10
+# From so many orders, and so many times those of the next, a customer is more likely a crowd.
+CROWD, FAR_MORE = 50, 5
+ALIKE_SHARE = 0.98
+CENT = 0.005
 SHOWN = 60
 
 
@@ -91,8 +95,10 @@ class Ledger:
         self._faults()
         self._refuse_unknown_statuses()
         self._lines()
+        self._note_doubts()
         self._net()
         self._orders()
+        self._note_sum()
         self._outcome.lines = self._accounted()
         self._outcome.tables = self._tables()
         return self._outcome
@@ -128,7 +134,7 @@ class Ledger:
         texts = {name: text for name, text in texts.items() if name not in self._made}
         if not decimal:
             try:
-                decimal = values.decimal_of(self._connection, "ledger_texts", texts)
+                decimal = values.decimal_of(self._connection, "ledger_texts", texts, self._shop.currency)
             except InputError as error:
                 self._refuse(str(error))
                 decimal = "point"
@@ -362,7 +368,7 @@ class Ledger:
             SELECT *, amount AS left_amount FROM (SELECT _n, _file, _line, {order} AS order_id, {person} AS person,
                 date AS bought_at,
                 {"product" if "product" in has else "NULL::VARCHAR"} AS product, {is_product} AS is_product,
-                coalesce(round(({amount}) * 100)::BIGINT, 0) AS amount,
+                coalesce(round(({amount}) * 100)::BIGINT, 0) AS amount, ({amount}) AS exact,
                 {optional["quantity"]}::DECIMAL(18,4) AS quantity,
                 {status} AS status,
                 {"test" if "test" in has else "false"} AS is_test,
@@ -386,6 +392,40 @@ class Ledger:
             self._outcome.notes.append(
                 f"{shared:,} of {orders:,} order numbers name more than one customer; the first is taken. If numbers "
                 "begin again in each store or on each day, say `order` as an expression, such as store || '-' || no"
+            )
+
+    def _note_doubts(self) -> None:
+        """Note what is read as it stands, and rarely meant so: a customer who is a crowd, an amount of whole orders."""
+        crowds = self._connection.execute(
+            """SELECT person, orders, 100 * orders / sum(orders) OVER () FROM (
+                SELECT person, count(DISTINCT order_id) AS orders FROM ledger_lines GROUP BY person)
+            QUALIFY person IS NOT NULL ORDER BY orders DESC LIMIT 2"""
+        ).fetchall()
+        if len(crowds) > 1 and crowds[0][1] >= CROWD and crowds[0][1] > FAR_MORE * crowds[1][1]:
+            person, orders, share = crowds[0]
+            self._outcome.notes.append(
+                f"customer {person} has {orders:,} orders, {share:.0f}% of all and far more than anybody else: if that "
+                f"is no person, but whoever has no account, say `guest: ['{person}']`"
+            )
+        rounded, exact = self._connection.execute(
+            "SELECT sum(amount) / 100, round(coalesce(sum(exact), 0), 2) FROM ledger_lines"
+        ).fetchall()[0]
+        if rounded is not None and abs(float(rounded) - float(exact)) >= CENT:
+            self._outcome.notes.append(
+                f"amounts have parts of a cent: rounded line by line they come to {rounded:,.2f}, and to {exact:,.2f} "
+                "if only their sum is rounded"
+            )
+        if "order" not in self._fields or "total" in self._fields:
+            return
+        several, alike = self._connection.execute(
+            """SELECT count(*), count(*) FILTER (amounts = 1) FROM (
+                SELECT count(DISTINCT amount) AS amounts FROM ledger_lines WHERE amount > 0
+                GROUP BY order_id HAVING count(*) > 1)"""
+        ).fetchall()[0]
+        if several >= CROWD and alike > ALIKE_SHARE * several:
+            self._outcome.notes.append(
+                f"amount is the same on every line of {alike:,} orders of several lines, and is added up: if it is "
+                "what the whole order came to, say `total` instead of `amount`"
             )
 
     def _net(self) -> None:
@@ -503,6 +543,17 @@ class Ledger:
             SELECT _n, _file, _line, order_id, 1 AS number, NULL AS product, NULL AS quantity, value AS amount,
                 value AS left_amount, value - freight AS price, freight FROM ledger_totals
             WHERE order_id NOT IN (SELECT order_id FROM products)"""
+        )
+
+    def _note_sum(self) -> None:
+        """Note what it all comes to, for a person to hold against the shop's own sum."""
+        orders, people, value = self._connection.execute(
+            """SELECT count(*), count(DISTINCT person), coalesce(sum(value), 0) FROM ledger_totals
+            WHERE status NOT IN ('canceled', 'unavailable')"""
+        ).fetchall()[0]
+        self._outcome.notes.insert(
+            0,
+            f"{orders:,} orders that count, by {people:,} customers, come to {value / 100:,.2f} {self._shop.currency}",
         )
 
     def _accounted(self) -> dict[str, int]:

@@ -118,7 +118,9 @@ def refuse_other_settings(given: Mapping[str, Any]) -> None:
     project = yaml.safe_load((paths.PROJECT / "dbt_project.yml").read_text())["vars"]
     decided = {name: value for name, value in read_shop(file).settings().items() if name in project}
     if any({**project, **given}[name] != value for name, value in decided.items()):
-        listed = ", ".join(f"{name}: {value}" for name, value in {**given, **decided}.items())
+        listed = ", ".join(
+            f"{name}: {'null' if value is None else value}" for name, value in {**given, **decided}.items()
+        )
         raise InputError(f"{file} decides what dbt was not told: add --vars '{{{listed}}}', or run `make warehouse`.")
 
 

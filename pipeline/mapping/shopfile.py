@@ -90,7 +90,8 @@ class Shop:
     ----------
     file : Path
     preset : str
-    currency, country, time_zone : str
+    currency : str
+    country, time_zone : str
         Empty where it does not say.
     languages : tuple of str
     files : dict of str to SourceFiles
@@ -142,8 +143,9 @@ class Shop:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of a run that it decides."""
-        named = {"shop_currency": self.currency, "shop_country": self.country, "shop_time_zone": self.time_zone}
-        return {name: value for name, value in named.items() if value}
+        zone = {"shop_time_zone": self.time_zone} if self.time_zone else {}
+        # a shop that names no country has none: it is in no case in the one that the project's own data come from
+        return {"shop_currency": self.currency, "shop_country": self.country or None, **zone}
 
 
 def shop_file() -> Path | None:
@@ -217,6 +219,8 @@ class _Reader:
         money = self._dict("money", self._said.get("money", {}))
         self._refuse_unknown("money.", money, ("decimal", "net_of"))
         currency = self._matching("currency", r"[A-Z]{3}", "three capitals of ISO 4217, such as EUR")
+        if not currency:
+            self._refuse("currency", "is missing: say the currency of your amounts, such as `currency: EUR`")
         country = self._matching("country", r"[A-Z]{2}", "two capitals of ISO 3166-1, such as DE")
         zone = self._time_zone()
         columns = {
