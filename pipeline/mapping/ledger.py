@@ -407,6 +407,16 @@ class Ledger:
                 f"customer {person} has {orders:,} orders, {share:.0f}% of all and far more than anybody else: if that "
                 f"is no person, but whoever has no account, say `guest: ['{person}']`"
             )
+        if self._shop.origin not in self._shop.files:
+            longest = max(
+                scalar(self._connection, f"SELECT count(*) FROM {name_of(table)}") for table in self._shop.files
+            )
+            lines = scalar(self._connection, "SELECT count(*) FROM ledger_texts")
+            if lines > longest:
+                self._outcome.notes.append(
+                    f"`from` gives {lines:,} lines, and the longest of its tables has {longest:,} rows: a join over a "
+                    "key that is there more than once counts amounts more than once"
+                )
         rounded, exact = self._connection.execute(
             "SELECT sum(amount) / 100, round(coalesce(sum(exact), 0), 2) FROM ledger_lines"
         ).fetchall()[0]

@@ -22,7 +22,7 @@ from pipeline.landing.contract import contract_digest, raw_tables
 from pipeline.mapping.expressions import Expressions
 from pipeline.mapping.ledger import Ledger, Outcome
 from pipeline.mapping.shopfile import Shop, read_shop, shop_file
-from pipeline.mapping.sources import Sources, find_files
+from pipeline.mapping.sources import Sources, find_files, plain
 
 MAPPED = ".mapped"
 RECORD = "mapped.json"
@@ -185,7 +185,10 @@ def map_into(shop: Shop, work: Path, *, is_dry: bool = False) -> tuple[Mapped, t
         connection.execute("PRAGMA force_compression = 'uncompressed'")
         sources = Sources(connection, paths.raw_dir(), work)
         for table, files in shop.files.items():
-            sources.read(table, files)
+            there = {plain(name) for name in sources.read(table, files)}
+            for column in shop.may_lack.get(table, ()):
+                if plain(column) not in there:
+                    connection.execute(f"ALTER TABLE {name_of(table)} ADD COLUMN {name_of(column)} VARCHAR")
         # an expression of the shop's reads its tables and nothing else of the machine
         connection.execute(f"SET allowed_directories = [{literal(folder)}, {literal(work / 'spill')}]")
         connection.execute("SET enable_external_access = false")

@@ -20,7 +20,7 @@ from pipeline.landing.contract import raw_tables
 
 SHOP_FILE = "shop.yml"
 PRESETS_DIR = paths.PROJECT / "mappings"
-PRESETS = ("transactions", "shopify", "woocommerce", "magento", "olist")
+PRESETS = ("transactions", "shopify", "shopify_bulk", "woocommerce", "magento", "olist")
 
 # What a line of a shop's ledger may say of itself, by kind.
 IDS = ("customer", "order", "product")
@@ -115,6 +115,8 @@ class Shop:
         Product codes of fees, postage and the like; ``*`` stands for anything.
     width : dict of str to int
         Field to the digits of its ids, where a tool has lost leading zeros; 0 keeps them as written.
+    may_lack : dict of str to tuple of str
+        Table to columns that a query names and an export may not have; they are empty then.
     """
 
     file: Path
@@ -135,6 +137,7 @@ class Shop:
     dates: str = ""
     not_products: tuple[str, ...] = ()
     width: dict[str, int] = field(default_factory=dict)
+    may_lack: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def digest(self) -> str:
         """Digest all that it says."""
@@ -203,7 +206,7 @@ def _over(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 KEYS = (
     *("preset", "currency", "country", "time_zone", "languages", "from", "files", "columns", "tables", "statuses"),
     *("person", "guest", "money", "dates", "encoding", "delimiter", "header", "sheet", "not_products", "width"),
-    *("test_order", "has"),
+    *("test_order", "has", "may_lack"),
 )
 
 
@@ -257,6 +260,10 @@ class _Reader:
             dates=self._text("dates"),
             not_products=self._texts("not_products", self._said.get("not_products", [])),
             width=self._width(),
+            may_lack={
+                name: self._texts(f"may_lack.{name}", columns)
+                for name, columns in self._dict("may_lack", self._said.get("may_lack", {})).items()
+            },
         )
 
     def _leave_aside(self, tables: dict[str, TableMapping], files: dict[str, SourceFiles]) -> None:

@@ -243,6 +243,8 @@ class Sources:
 
         def text(name: str) -> str:
             column = name_of(name)
+            if kinds[name].startswith(("STRUCT", "MAP")) or kinds[name].endswith("]"):
+                return f"to_json({column})::VARCHAR"
             if kinds[name] == "BLOB":
                 return f"TRY(decode({column}))"
             if kinds[name] in ("DOUBLE", "FLOAT"):

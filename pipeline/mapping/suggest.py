@@ -124,6 +124,7 @@ NUMBERS = ("amount", "quantity", "price", "discount", "shipping", "refunded")
 # Columns by which an export of a vendor's is known.
 EXPORTS = {
     "shopify": {"name", "createdat", "financialstatus", "lineitemquantity", "lineitemprice"},
+    "shopify_bulk": {"parentid", "id", "totalpriceset"},
     "woocommerce": {"parentorderid", "totalamount", "datecreatedgmt"},
     "magento": {"incrementid", "basegrandtotal", "basetotalrefunded"},
     "olist": {"orderpurchasetimestamp", "orderestimateddeliverydate", "orderstatus"},
