@@ -7,6 +7,7 @@ that person's latest purchases. What finds none goes to quarantine, so that purc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import duckdb
@@ -18,7 +19,7 @@ from pipeline.landing.contract import raw_tables
 from pipeline.mapping import values
 from pipeline.mapping.expressions import Expressions
 from pipeline.mapping.shopfile import AMOUNTS, COUNTS, FIELDS, FLAGS, IDS, LEFT_OUT, STAMPS, TEXTS, Shop
-from pipeline.mapping.sources import FAULTS
+from pipeline.mapping.sources import FAULTS, plain
 
 TOTAL_WORDS = (
     *("total", "totals", "grand total", "subtotal", "sum", "count", "gesamt", "gesamtsumme", "summe", "total general"),
@@ -30,6 +31,19 @@ CROWD, FAR_MORE = 50, 5
 ALIKE_SHARE = 0.98
 CENT = 0.005
 SHOWN = 60
+MOST_WORDS = 50
+CALLED_OFF = r"cancel|storn|void|declin|fail|abandon|reject|отмен|аннул|annul|取消|キャンセル"
+GIVEN_BACK = r"refund|return|retour|chargeback|возвра|erstatt|rembours|reembols|devuel|返品"
+# Fields, the columns that may hold them, the cells that matter, and what becomes of them where they are not mapped.
+UNUSED = (
+    (
+        "currency",
+        r"currency|валюта|währung|waehrung|moneda|devise",
+        r"^[a-z]{3}$",
+        "amounts are added up whatever it says",
+    ),
+    ("status", r"status|статус", rf"{CALLED_OFF}|{GIVEN_BACK}", "those orders count as the others do"),
+)
 
 
 @dataclass
@@ -119,6 +133,7 @@ class Ledger:
                 listed.append(f"{expressions.text(name, self._shop.columns[name])} AS {name_of(name)}")
         # what an expression has made a number or a day needs no form to be read by
         self._made = {name for name, kind in expressions.kinds.items() if kind != "VARCHAR"}
+        self._note_unused(expressions)
         self._connection.execute(
             f"""CREATE TABLE ledger_texts AS SELECT {", ".join(listed)}, _file, _line,
                 row_number() OVER () AS _n FROM {expressions.relation}"""
@@ -126,6 +141,26 @@ class Ledger:
         rows = scalar(self._connection, "SELECT count(*) FROM ledger_texts")
         if not rows:
             raise InputError(f"{self._shop.file}: the files hold no line.")
+
+    def _note_unused(self, expressions: Expressions) -> None:
+        """Note columns that nobody mapped and that change what is counted: several currencies, orders called off."""
+        mapped = {plain(one) for spelt in self._shop.columns.values() for one in spelt}
+        for part, named, telling, told in UNUSED:
+            columns = [name for word, name in expressions.columns.items() if re.search(named, word)]
+            if part in self._fields or any(plain(name) in mapped for name in columns):
+                continue
+            for name in columns:
+                cell = f"{name_of(name)}::VARCHAR"
+                rows = self._connection.execute(
+                    f"""SELECT lower(trim({cell})) AS word FROM {expressions.relation}
+                    WHERE {values.nothing(cell)} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {MOST_WORDS}"""
+                ).fetchall()
+                words = [word for (word,) in rows if re.search(telling, word)]
+                if words and 1 < len(rows) < MOST_WORDS:
+                    self._outcome.notes.append(
+                        f"column {name} ({', '.join(words[:3])} ...) is not mapped: {told}, unless you say "
+                        f"`{part}: {name}`"
+                    )
 
     def _forms(self) -> tuple[str, str]:
         """Tell how numbers and days are written."""

@@ -16,6 +16,7 @@ from pipeline.base.errors import InputError
 from pipeline.base.sql import literal, name_of, scalar
 from pipeline.mapping import values
 from pipeline.mapping.check import workshop
+from pipeline.mapping.ledger import ALIKE_SHARE, CALLED_OFF, GIVEN_BACK
 from pipeline.mapping.shopfile import AMOUNTS, COUNTS, SourceFiles
 from pipeline.mapping.sources import Sources, UnknownLettersError, plain, sheet_headers
 
@@ -167,13 +168,12 @@ CURRENCIES = {
 CURRENCIES |= {"BR": "BRL", "CH": "CHF", "PL": "PLN", "SE": "SEK", "IN": "INR", "NZ": "NZD", "MX": "MXN", "TR": "TRY"}
 ZONED = "to be said, as times name a zone: without it they are taken to UTC"
 UNZONED = "say it if times name a zone such as Z or +02:00"
-ALIKE_SHARE = 0.98
 # What statuses usually mean; the shop is to look at each.
 STATUSES = (
     (r"draft|trash|test", "leave out"),
-    (r"cancel|storn|void|declin|fail|abandon|reject|отмен|аннул|annul|取消|キャンセル", "canceled"),
+    (CALLED_OFF, "canceled"),
     (r"partial", "processing"),
-    (r"refund|return|retour|chargeback|возвра|erstatt|rembours|reembols|devuel|返品", "canceled"),
+    (GIVEN_BACK, "canceled"),
     (r"deliver|complet|fulfil|closed|finish|done|geliefert|abgeschlossen|erledigt|доставл|выполн|заверш", "delivered"),
     (r"получен|закрыт|livr|entreg|terminad|完了", "delivered"),
     (r"ship|transit|dispatch|sent|versand|versendet|отправл|в пути|exp[eé]di|enviad|発送", "shipped"),

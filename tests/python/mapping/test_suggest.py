@@ -142,6 +142,17 @@ def test_what_is_rarely_meant_so_is_noted(own_shop: Shop, case: str, capsys: pyt
     assert told in capsys.readouterr().out
 
 
+def test_columns_that_change_what_counts_are_noted_where_nobody_mapped_them(
+    own_shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "1,2025-01-31,5,Done,EUR\n2,2025-01-31,5,Cancelled,USD\n"
+    own_shop.write("t.csv", f"customer,date,amount,Order Status,Currency\n{rows}")
+    assert main(["map", "--check"]) == 0
+    told = capsys.readouterr().out
+    assert "column Order Status (cancelled ...) is not mapped: those orders count as the others do" in told
+    assert "is not mapped: amounts are added up whatever it says, unless you say `currency: Currency`" in told
+
+
 def test_a_join_that_makes_lines_of_its_own_is_noted(own_shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     (own_shop.raw / "products.csv").write_text("sku,kind\nA,x\nA,y\nB,x\n")
     own_shop.write(
