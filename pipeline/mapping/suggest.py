@@ -211,14 +211,14 @@ def suggest(file: Path) -> str:
 
 
 def _sheet_of_orders(file: Path) -> str:
-    """Name the sheet of a workbook whose columns say most of an order; empty where its sheets are alike."""
+    """Name the sheet of a workbook whose columns say most of an order; empty where it is read without being named."""
     if file.suffix.lower() != ".xlsx":
         return ""
     headers = {title: {plain(name) for name in names} for title, names in sheet_headers(file).items()}
+    best = max(headers, key=lambda title: (len(_match(sorted(headers[title]), lambda *_: True)), len(headers[title])))
+    # all sheets that are like the widest are read anyhow, such as one for each year
     widest = max(headers.values(), key=len)
-    if all(2 * len(names & widest) >= len(names) for names in headers.values()):
-        return ""
-    return max(headers, key=lambda title: (len(_match(sorted(headers[title]), lambda *_: True)), len(headers[title])))
+    return "" if 2 * len(headers[best] & widest) >= len(headers[best]) else best
 
 
 def _code_page(sources: Sources, files: SourceFiles) -> str:
