@@ -242,8 +242,11 @@ def test_states_of_another_country_are_bars(published_warehouse: Path) -> None:
 
 
 def test_a_table_without_rows_has_no_chart(published_warehouse: Path) -> None:
-    empty = [f"marts.{name}" for name in ("churn_model_metrics", "churn_calibration")]
+    empty = [f"marts.{name}" for name in ("churn_model_metrics", "churn_calibration", "delivery_performance")]
     files = drawn(published_warehouse, "{}", repr(empty))
+    # nor a filter that would offer nothing
+    offered = dashboards_of(files)["geography"]["metadata"]["native_filter_configuration"]
+    assert "Quarter" not in {one["name"] for one in offered}
     assert not {"ROC AUC by model", "Models compared on the test period"} & {
         chart["slice_name"] for chart in charts_of(files)
     }
