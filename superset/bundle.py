@@ -507,7 +507,8 @@ def _filter(spec: dict[str, Any], dashboard: Dashboard, layout: Layout, datasets
         "filterType": "filter_select",
         "targets": [{"column": {"name": dataset.column(spec["column"])}, "datasetUuid": dataset.uuid}],
         "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
-        "cascadeParentIds": [known[spec["within"]]] if "within" in spec else [],
+        # a shop whose states are not grouped has no filter of regions to follow
+        "cascadeParentIds": [known[spec["within"]]] if spec.get("within") in known else [],
         "scope": {"rootPath": [f"TAB-{number}" for number in tabs] if has_tabs else ["ROOT_ID"], "excluded": excluded},
         "controlValues": {
             "enableEmptyFilter": False,

@@ -152,7 +152,7 @@ class Shop:
             tabs[0]["title"] = ""
         page.spec["tabs"] = tabs
         drawn = [datasets[spec["dataset"]] for spec in page.charts.values() if not spec.get("unfiltered")]
-        page.spec["filters"] = [one for one in page.spec.get("filters", []) if self._filters(one, drawn)]
+        page.spec["filters"] = [one for one in page.spec.get("filters", []) if self._filters(one, drawn, datasets)]
         return True
 
     def _row(self, page: Page) -> Any:
@@ -164,10 +164,13 @@ class Shop:
 
         return fit
 
-    def _filters(self, one: Spec, drawn: Iterable[Dataset]) -> bool:
+    def _filters(self, one: Spec, drawn: Iterable[Dataset], datasets: dict[str, Dataset]) -> bool:
         column = one.get("column")
         if column is None:
             return any(dataset.time for dataset in drawn)
+        if datasets[one["dataset"]].table.is_empty:
+            # nothing to choose from
+            return False
         return self._has("names", column) and any(column in dataset for dataset in drawn)
 
     def in_its_currency(self, content: Any) -> Any:

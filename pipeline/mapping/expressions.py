@@ -125,7 +125,8 @@ class Expressions:
             built += left[0]
             left = left[1:]
         if used and not self._shop.decimal:
-            _create_macro(self._connection, values.decimal_of(self._connection, self.relation, used))
+            decimal = values.decimal_of(self._connection, self.relation, used, self._shop.currency)
+            _create_macro(self._connection, decimal)
         return built if used else None
 
 

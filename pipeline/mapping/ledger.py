@@ -7,6 +7,7 @@ that person's latest purchases. What finds none goes to quarantine, so that purc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import duckdb
@@ -18,14 +19,31 @@ from pipeline.landing.contract import raw_tables
 from pipeline.mapping import values
 from pipeline.mapping.expressions import Expressions
 from pipeline.mapping.shopfile import AMOUNTS, COUNTS, FIELDS, FLAGS, IDS, LEFT_OUT, STAMPS, TEXTS, Shop
-from pipeline.mapping.sources import FAULTS
+from pipeline.mapping.sources import FAULTS, plain
 
 TOTAL_WORDS = (
     *("total", "totals", "grand total", "subtotal", "sum", "count", "gesamt", "gesamtsumme", "summe", "total general"),
     *("totale", "somme", "suma", "totaal", "итого", "всего"),
 )
 WHOLLY_WRONG = 10
+# From so many orders, and so many times those of the next, a customer is more likely a crowd.
+CROWD, FAR_MORE = 50, 5
+ALIKE_SHARE = 0.98
+CENT = 0.005
 SHOWN = 60
+MOST_WORDS = 50
+CALLED_OFF = r"cancel|storn|void|declin|fail|abandon|reject|отмен|аннул|annul|取消|キャンセル"
+GIVEN_BACK = r"refund|return|retour|chargeback|возвра|erstatt|rembours|reembols|devuel|返品"
+# Fields, the columns that may hold them, the cells that matter, and what becomes of them where they are not mapped.
+UNUSED = (
+    (
+        "currency",
+        r"currency|валюта|währung|waehrung|moneda|devise",
+        r"^[a-z]{3}$",
+        "amounts are added up whatever it says",
+    ),
+    ("status", r"status|статус", rf"{CALLED_OFF}|{GIVEN_BACK}", "those orders count as the others do"),
+)
 
 
 @dataclass
@@ -91,8 +109,10 @@ class Ledger:
         self._faults()
         self._refuse_unknown_statuses()
         self._lines()
+        self._note_doubts()
         self._net()
         self._orders()
+        self._note_sum()
         self._outcome.lines = self._accounted()
         self._outcome.tables = self._tables()
         return self._outcome
@@ -113,6 +133,7 @@ class Ledger:
                 listed.append(f"{expressions.text(name, self._shop.columns[name])} AS {name_of(name)}")
         # what an expression has made a number or a day needs no form to be read by
         self._made = {name for name, kind in expressions.kinds.items() if kind != "VARCHAR"}
+        self._note_unused(expressions)
         self._connection.execute(
             f"""CREATE TABLE ledger_texts AS SELECT {", ".join(listed)}, _file, _line,
                 row_number() OVER () AS _n FROM {expressions.relation}"""
@@ -121,6 +142,26 @@ class Ledger:
         if not rows:
             raise InputError(f"{self._shop.file}: the files hold no line.")
 
+    def _note_unused(self, expressions: Expressions) -> None:
+        """Note columns that nobody mapped and that change what is counted: several currencies, orders called off."""
+        mapped = {plain(one) for spelt in self._shop.columns.values() for one in spelt}
+        for part, named, telling, told in UNUSED:
+            columns = [name for word, name in expressions.columns.items() if re.search(named, word)]
+            if part in self._fields or any(plain(name) in mapped for name in columns):
+                continue
+            for name in columns:
+                cell = f"{name_of(name)}::VARCHAR"
+                rows = self._connection.execute(
+                    f"""SELECT lower(trim({cell})) AS word FROM {expressions.relation}
+                    WHERE {values.nothing(cell)} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {MOST_WORDS}"""
+                ).fetchall()
+                words = [word for (word,) in rows if re.search(telling, word)]
+                if words and 1 < len(rows) < MOST_WORDS:
+                    self._outcome.notes.append(
+                        f"column {name} ({', '.join(words[:3])} ...) is not mapped: {told}, unless you say "
+                        f"`{part}: {name}`"
+                    )
+
     def _forms(self) -> tuple[str, str]:
         """Tell how numbers and days are written."""
         decimal, form = self._shop.decimal, self._shop.dates
@@ -128,7 +169,7 @@ class Ledger:
         texts = {name: text for name, text in texts.items() if name not in self._made}
         if not decimal:
             try:
-                decimal = values.decimal_of(self._connection, "ledger_texts", texts)
+                decimal = values.decimal_of(self._connection, "ledger_texts", texts, self._shop.currency)
             except InputError as error:
                 self._refuse(str(error))
                 decimal = "point"
@@ -362,7 +403,7 @@ class Ledger:
             SELECT *, amount AS left_amount FROM (SELECT _n, _file, _line, {order} AS order_id, {person} AS person,
                 date AS bought_at,
                 {"product" if "product" in has else "NULL::VARCHAR"} AS product, {is_product} AS is_product,
-                coalesce(round(({amount}) * 100)::BIGINT, 0) AS amount,
+                coalesce(round(({amount}) * 100)::BIGINT, 0) AS amount, ({amount}) AS exact,
                 {optional["quantity"]}::DECIMAL(18,4) AS quantity,
                 {status} AS status,
                 {"test" if "test" in has else "false"} AS is_test,
@@ -386,6 +427,50 @@ class Ledger:
             self._outcome.notes.append(
                 f"{shared:,} of {orders:,} order numbers name more than one customer; the first is taken. If numbers "
                 "begin again in each store or on each day, say `order` as an expression, such as store || '-' || no"
+            )
+
+    def _note_doubts(self) -> None:
+        """Note what is read as it stands, and rarely meant so: a customer who is a crowd, an amount of whole orders."""
+        crowds = self._connection.execute(
+            """SELECT person, orders, 100 * orders / sum(orders) OVER () FROM (
+                SELECT person, count(DISTINCT order_id) AS orders FROM ledger_lines GROUP BY person)
+            QUALIFY person IS NOT NULL ORDER BY orders DESC LIMIT 2"""
+        ).fetchall()
+        if len(crowds) > 1 and crowds[0][1] >= CROWD and crowds[0][1] > FAR_MORE * crowds[1][1]:
+            person, orders, share = crowds[0]
+            self._outcome.notes.append(
+                f"customer {person} has {orders:,} orders, {share:.0f}% of all and far more than anybody else: if that "
+                f"is no person, but whoever has no account, say `guest: ['{person}']`"
+            )
+        if self._shop.origin not in self._shop.files:
+            longest = max(
+                scalar(self._connection, f"SELECT count(*) FROM {name_of(table)}") for table in self._shop.files
+            )
+            lines = scalar(self._connection, "SELECT count(*) FROM ledger_texts")
+            if lines > longest:
+                self._outcome.notes.append(
+                    f"`from` gives {lines:,} lines, and the longest of its tables has {longest:,} rows: a join over a "
+                    "key that is there more than once counts amounts more than once"
+                )
+        rounded, exact = self._connection.execute(
+            "SELECT sum(amount) / 100, round(coalesce(sum(exact), 0), 2) FROM ledger_lines"
+        ).fetchall()[0]
+        if rounded is not None and abs(float(rounded) - float(exact)) >= CENT:
+            self._outcome.notes.append(
+                f"amounts have parts of a cent: rounded line by line they come to {rounded:,.2f}, and to {exact:,.2f} "
+                "if only their sum is rounded"
+            )
+        if "order" not in self._fields or "total" in self._fields:
+            return
+        several, alike = self._connection.execute(
+            """SELECT count(*), count(*) FILTER (amounts = 1) FROM (
+                SELECT count(DISTINCT amount) AS amounts FROM ledger_lines WHERE amount > 0
+                GROUP BY order_id HAVING count(*) > 1)"""
+        ).fetchall()[0]
+        if several >= CROWD and alike > ALIKE_SHARE * several:
+            self._outcome.notes.append(
+                f"amount is the same on every line of {alike:,} orders of several lines, and is added up: if it is "
+                "what the whole order came to, say `total` instead of `amount`"
             )
 
     def _net(self) -> None:
@@ -503,6 +588,17 @@ class Ledger:
             SELECT _n, _file, _line, order_id, 1 AS number, NULL AS product, NULL AS quantity, value AS amount,
                 value AS left_amount, value - freight AS price, freight FROM ledger_totals
             WHERE order_id NOT IN (SELECT order_id FROM products)"""
+        )
+
+    def _note_sum(self) -> None:
+        """Note what it all comes to, for a person to hold against the shop's own sum."""
+        orders, people, value = self._connection.execute(
+            """SELECT count(*), count(DISTINCT person), coalesce(sum(value), 0) FROM ledger_totals
+            WHERE status NOT IN ('canceled', 'unavailable')"""
+        ).fetchall()[0]
+        self._outcome.notes.insert(
+            0,
+            f"{orders:,} orders that count, by {people:,} customers, come to {value / 100:,.2f} {self._shop.currency}",
         )
 
     def _accounted(self) -> dict[str, int]:

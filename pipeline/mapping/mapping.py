@@ -22,7 +22,7 @@ from pipeline.landing.contract import contract_digest, raw_tables
 from pipeline.mapping.expressions import Expressions
 from pipeline.mapping.ledger import Ledger, Outcome
 from pipeline.mapping.shopfile import Shop, read_shop, shop_file
-from pipeline.mapping.sources import Sources, find_files
+from pipeline.mapping.sources import Sources, find_files, plain
 
 MAPPED = ".mapped"
 RECORD = "mapped.json"
@@ -118,7 +118,9 @@ def refuse_other_settings(given: Mapping[str, Any]) -> None:
     project = yaml.safe_load((paths.PROJECT / "dbt_project.yml").read_text())["vars"]
     decided = {name: value for name, value in read_shop(file).settings().items() if name in project}
     if any({**project, **given}[name] != value for name, value in decided.items()):
-        listed = ", ".join(f"{name}: {value}" for name, value in {**given, **decided}.items())
+        listed = ", ".join(
+            f"{name}: {'null' if value is None else value}" for name, value in {**given, **decided}.items()
+        )
         raise InputError(f"{file} decides what dbt was not told: add --vars '{{{listed}}}', or run `make warehouse`.")
 
 
@@ -183,7 +185,10 @@ def map_into(shop: Shop, work: Path, *, is_dry: bool = False) -> tuple[Mapped, t
         connection.execute("PRAGMA force_compression = 'uncompressed'")
         sources = Sources(connection, paths.raw_dir(), work)
         for table, files in shop.files.items():
-            sources.read(table, files)
+            there = {plain(name) for name in sources.read(table, files)}
+            for column in shop.may_lack.get(table, ()):
+                if plain(column) not in there:
+                    connection.execute(f"ALTER TABLE {name_of(table)} ADD COLUMN {name_of(column)} VARCHAR")
         # an expression of the shop's reads its tables and nothing else of the machine
         connection.execute(f"SET allowed_directories = [{literal(folder)}, {literal(work / 'spill')}]")
         connection.execute("SET enable_external_access = false")

@@ -20,7 +20,7 @@ from pipeline.landing.contract import raw_tables
 
 SHOP_FILE = "shop.yml"
 PRESETS_DIR = paths.PROJECT / "mappings"
-PRESETS = ("transactions", "shopify", "woocommerce", "magento", "olist")
+PRESETS = ("transactions", "shopify", "shopify_bulk", "woocommerce", "magento", "olist")
 
 # What a line of a shop's ledger may say of itself, by kind.
 IDS = ("customer", "order", "product")
@@ -90,7 +90,8 @@ class Shop:
     ----------
     file : Path
     preset : str
-    currency, country, time_zone : str
+    currency : str
+    country, time_zone : str
         Empty where it does not say.
     languages : tuple of str
     files : dict of str to SourceFiles
@@ -114,6 +115,8 @@ class Shop:
         Product codes of fees, postage and the like; ``*`` stands for anything.
     width : dict of str to int
         Field to the digits of its ids, where a tool has lost leading zeros; 0 keeps them as written.
+    may_lack : dict of str to tuple of str
+        Table to columns that a query names and an export may not have; they are empty then.
     """
 
     file: Path
@@ -134,6 +137,7 @@ class Shop:
     dates: str = ""
     not_products: tuple[str, ...] = ()
     width: dict[str, int] = field(default_factory=dict)
+    may_lack: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def digest(self) -> str:
         """Digest all that it says."""
@@ -142,8 +146,9 @@ class Shop:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of a run that it decides."""
-        named = {"shop_currency": self.currency, "shop_country": self.country, "shop_time_zone": self.time_zone}
-        return {name: value for name, value in named.items() if value}
+        zone = {"shop_time_zone": self.time_zone} if self.time_zone else {}
+        # a shop that names no country has none: it is in no case in the one that the project's own data come from
+        return {"shop_currency": self.currency, "shop_country": self.country or None, **zone}
 
 
 def shop_file() -> Path | None:
@@ -201,7 +206,7 @@ def _over(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 KEYS = (
     *("preset", "currency", "country", "time_zone", "languages", "from", "files", "columns", "tables", "statuses"),
     *("person", "guest", "money", "dates", "encoding", "delimiter", "header", "sheet", "not_products", "width"),
-    *("test_order", "has"),
+    *("test_order", "has", "may_lack"),
 )
 
 
@@ -217,6 +222,8 @@ class _Reader:
         money = self._dict("money", self._said.get("money", {}))
         self._refuse_unknown("money.", money, ("decimal", "net_of"))
         currency = self._matching("currency", r"[A-Z]{3}", "three capitals of ISO 4217, such as EUR")
+        if not currency:
+            self._refuse("currency", "is missing: say the currency of your amounts, such as `currency: EUR`")
         country = self._matching("country", r"[A-Z]{2}", "two capitals of ISO 3166-1, such as DE")
         zone = self._time_zone()
         columns = {
@@ -253,6 +260,10 @@ class _Reader:
             dates=self._text("dates"),
             not_products=self._texts("not_products", self._said.get("not_products", [])),
             width=self._width(),
+            may_lack={
+                name: self._texts(f"may_lack.{name}", columns)
+                for name, columns in self._dict("may_lack", self._said.get("may_lack", {})).items()
+            },
         )
 
     def _leave_aside(self, tables: dict[str, TableMapping], files: dict[str, SourceFiles]) -> None:

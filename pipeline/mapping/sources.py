@@ -30,10 +30,15 @@ DELIMITERS = {",": ",", ";": ";", "|": "|", "tab": "\t", "\t": "\t", "blanks": "
 SNIFFED = (",", ";", "\t", "|")
 SNIFFED_LINES = 50
 BATCH = 50_000
+LONGEST_TOLD = 300
 # Western texts have single accented letters; in others most letters lie beyond ASCII.
 CROWDED_SHARE = 0.3
 FAULTS = "_faults"
 CONTROL = ("_file", "_line")
+
+
+class UnknownLettersError(InputError):
+    """A text is not UTF-8, and nothing says whose letters it is written in."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,27 @@ def _sheet_header(sheet: Any) -> tuple[int, list[str]]:
         if any(texts):
             return number, _named(_trimmed(texts))
     return 0, []
+
+
+def sheet_headers(path: Path) -> dict[str, list[str]]:
+    """Give the sheets of a workbook and the names of their columns.
+
+    Raises
+    ------
+    InputError
+        It is no workbook that can be read.
+    """
+    book = _workbook(path, path.name)
+    return {title: _sheet_header(book[title])[1] for title in book.sheetnames}
+
+
+def _workbook(path: Path, name: str) -> Any:
+    import openpyxl
+
+    try:
+        return openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:
+        raise InputError(f"{name} is no workbook that can be read ({_first_line(error)}).") from error
 
 
 def _batches(rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[list[tuple[int, Sequence[Any]]]]:
@@ -154,7 +180,9 @@ class Sources:
             for file in self._unpacked(path):
                 part = f"part of {table} {len(parts)}"
                 names = self._read_file(table, part, file, files)
-                self.rows[file.name] = scalar(self._connection, f"SELECT count(*) FROM {name_of(part)}") + scalar(
+                # two tables may be two sheets of one workbook
+                called = f"{file.name}/{files.sheet}" if files.sheet else file.name
+                self.rows[called] = scalar(self._connection, f"SELECT count(*) FROM {name_of(part)}") + scalar(
                     self._connection, f"SELECT count(*) FROM {FAULTS} WHERE _file = {literal(file.name)}"
                 )
                 # a header spelt otherwise in another file is the same column
@@ -192,7 +220,7 @@ class Sources:
         name = file.path.name.lower()
         try:
             if name.endswith(".parquet"):
-                return self._read_typed(part, file, parquet(file.path, file_row_number=True, binary_as_string=True))
+                return self._read_parquet(part, file)
             if name.endswith((".jsonl", ".ndjson")):
                 return self._read_typed(part, file, f"read_ndjson({file_literal(file.path)}, sample_size = -1)")
             if name.endswith(".xlsx"):
@@ -201,6 +229,13 @@ class Sources:
             raise InputError(f"{file.name} cannot be read ({_first_line(error)}). Export or copy it again.") from error
         return self._read_text(table, part, file, files)
 
+    def _read_parquet(self, part: str, file: SourceFile) -> list[str]:
+        try:
+            return self._read_typed(part, file, parquet(file.path, file_row_number=True, binary_as_string=True))
+        except duckdb.InvalidInputException:
+            # bytes that are no text, such as a picture of the product
+            return self._read_typed(part, file, parquet(file.path, file_row_number=True))
+
     def _read_typed(self, part: str, file: SourceFile, read: str) -> list[str]:
         described = self._connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
         kinds = {name: str(kind) for name, kind, *_ in described if name != "file_row_number"}
@@ -208,6 +243,10 @@ class Sources:
 
         def text(name: str) -> str:
             column = name_of(name)
+            if kinds[name].startswith(("STRUCT", "MAP")) or kinds[name].endswith("]"):
+                return f"to_json({column})::VARCHAR"
+            if kinds[name] == "BLOB":
+                return f"TRY(decode({column}))"
             if kinds[name] in ("DOUBLE", "FLOAT"):
                 # neither an exponent nor the tail of a fraction that no text shows
                 return (
@@ -226,14 +265,9 @@ class Sources:
 
     def _read_sheets(self, part: str, file: SourceFile, files: SourceFiles) -> list[str]:
         """Read a workbook: the sheet that is named, else all that look like its widest, columns matched by name."""
-        import openpyxl
-
         if files.header:
             raise InputError(f"{file.name}: `header` is for text files; give the sheet a line of names.")
-        try:
-            book = openpyxl.load_workbook(file.path, read_only=True, data_only=True)
-        except Exception as error:
-            raise InputError(f"{file.name} is no workbook that can be read ({_first_line(error)}).") from error
+        book = _workbook(file.path, file.name)
         if files.sheet and files.sheet not in book.sheetnames:
             raise InputError(f"{file.name} has no sheet {files.sheet!r}. There are: {', '.join(book.sheetnames)}.")
         headers = {title: _sheet_header(book[title]) for title in ([files.sheet] if files.sheet else book.sheetnames)}
@@ -253,7 +287,7 @@ class Sources:
         for title, (line, names) in headers.items():
             if not names:
                 continue
-            place = file.name if len(headers) == 1 else f"{file.name}/{title}"
+            place = file.name if len(book.sheetnames) == 1 else f"{file.name}/{title}"
             given = [plain(name) for name in names]
             positions = [given.index(name) if name in given else None for name in columns]
             rows = book[title].iter_rows(min_row=line + 1, values_only=True)
@@ -418,9 +452,9 @@ def _told_encoding(file: SourceFile) -> tuple[str, str]:
                 high += len(run)
                 crowded += len(run) if len(run) > 1 else 0
     if crowded > CROWDED_SHARE * high:
-        raise InputError(
-            f"{file.name} is not UTF-8, and its letters may be Cyrillic, Greek or others. Say `encoding: cp1251` "
-            "(or cp866, koi8-r, cp1253, gb18030 ...), or save it as UTF-8."
+        raise UnknownLettersError(
+            f"{file.name} is not UTF-8, and its letters may be Cyrillic, Greek, Japanese or others. Say `encoding: "
+            "cp1251` (or cp932, cp866, koi8-r, cp1253, gb18030 ...), or save it as UTF-8."
         )
     return "cp1252", "not UTF-8: read as Latin-1 (Windows-1252); say `encoding:` if letters look wrong"
 
@@ -541,4 +575,5 @@ def _cell_text(cell: Any) -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return first if len(first) <= LONGEST_TOLD else first[:LONGEST_TOLD] + " ..."

@@ -5,8 +5,12 @@ Every function here writes SQL over texts; only :func:`decimal_of` and :func:`da
 
 from __future__ import annotations
 
+import csv
+from functools import cache
+
 import duckdb
 
+from pipeline.base import paths
 from pipeline.base.errors import InputError
 from pipeline.base.sql import literal
 from pipeline.landing.cells import LOCAL_STAMP, OFFSET, WORDS_FOR_NOTHING
@@ -22,12 +26,16 @@ ISO, DAY_FIRST, MONTH_FIRST, COMPACT, EXCEL, UNIX = (
 SHORT_DAY_FIRST, SHORT_MONTH_FIRST = "dd/mm/yy", "mm/dd/yy"
 DATE_FORMS = (ISO, DAY_FIRST, MONTH_FIRST, SHORT_DAY_FIRST, SHORT_MONTH_FIRST, COMPACT, EXCEL, UNIX)
 
-# Three digits between separators are thousands; a group never begins with a zero.
-POINT_NUMBER = r"-?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]*)([.][0-9]+)?[.]?"
+# Three digits between separators are thousands, in India two before the last; a group never begins with a zero.
+POINT_NUMBER = r"-?([1-9][0-9]{0,2}(,[0-9]{2,3})*,[0-9]{3}|[0-9]*)([.][0-9]+)?[.]?"
 COMMA_NUMBER = r"-?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]*)(,[0-9]+)?,?"
 PLAIN_NUMBER = r"[-+]?[0-9]+([.][0-9]+)?"
-# The signs of money before or behind an amount say nothing of its size.
-MONEY_SIGNS = r"(?i)^(-?)\s*(?:[a-z]{1,3}[$.]?|[$€£¥₽₹₺₴₪₩]|r[$])\s*|\s*(?:[a-z]{2,4}[.]?|[$€£¥₽₹₺₴₪₩]|kč|zł)$"
+# The signs of money before or behind an amount say nothing of its size, in whatever letters.
+MONEY_SIGNS = r"(?i)^(-?)\s*(?:\p{L}{1,3}[$.]?|\p{Sc})\s*|\s*(?:\p{L}{2,4}[.]?|[р円元圓원][.]?|\p{Sc})$"
+# These say something of it: `1,2 Mio` is no amount of 1.20.
+SIZES = (
+    r"(?i)[0-9.]\s*(?:k|tsd|tys|thsd|mio|mil|mill|mln|mrd|bn|cr|lakh|тыс|млн|млрд|万|億|만)[.]?(?:\s+\S{1,4}|\p{Sc})?$"
+)
 SPACES = r"[\s\p{Z}'\x{2019}]"
 NUMBER_KIND = "DECIMAL(18,4)"
 ZONE = " ?" + OFFSET
@@ -57,9 +65,9 @@ def identity(text: str, width: int = 0) -> str:
 
 def _bare_number(text: str) -> str:
     """Write the SQL of an amount without blanks, signs of money, brackets for minus or a minus behind."""
-    bare = (
-        f"regexp_replace(regexp_replace(trim({text}), {literal(SPACES)}, '', 'g'), '^[(](.*)[)]$|^(.*)-$', '-\\1\\2')"
-    )
+    # U+2212 is the minus of people who set type
+    given = f"replace(trim({text}), chr(8722), '-')"
+    bare = f"regexp_replace(regexp_replace({given}, {literal(SPACES)}, '', 'g'), '^[(](.*)[)]$|^(.*)-$', '-\\1\\2')"
     return f"regexp_replace({bare}, {literal(MONEY_SIGNS)}, '\\1', 'g')"
 
 
@@ -76,11 +84,19 @@ def number(text: str, decimal: str) -> str:
     return (
         f"(CASE WHEN regexp_full_match({text}, '{plain}') THEN TRY_CAST({text} AS {NUMBER_KIND}) "
         f"WHEN regexp_full_match({bare}, {literal(pattern)}) AND regexp_matches({bare}, '[0-9]') "
+        f"AND NOT regexp_matches({text}, {literal(SIZES)}) "
         f"THEN TRY_CAST({digits} AS {NUMBER_KIND}) END)"
     )
 
 
-def decimal_of(connection: duckdb.DuckDBPyConnection, relation: str, texts: dict[str, str]) -> str:
+@cache
+def _whole_currencies() -> frozenset[str]:
+    """List the currencies that have no smaller part, such as the yen."""
+    with (paths.PROJECT / "seeds" / "currencies.csv").open(encoding="utf-8", newline="") as stream:
+        return frozenset(row["currency"] for row in csv.DictReader(stream) if row["decimals"] == "0")
+
+
+def decimal_of(connection: duckdb.DuckDBPyConnection, relation: str, texts: dict[str, str], currency: str = "") -> str:
     """Tell from the content how numbers are written.
 
     Parameters
@@ -90,6 +106,8 @@ def decimal_of(connection: duckdb.DuckDBPyConnection, relation: str, texts: dict
         SQL of the rows.
     texts : dict of str to str
         What to call a column, and the SQL of its texts.
+    currency : str
+        The shop's, if it says so: what has no smaller part has no decimals, so ``1,200`` yen are thousands.
 
     Returns
     -------
@@ -126,6 +144,8 @@ def decimal_of(connection: duckdb.DuckDBPyConnection, relation: str, texts: dict
         )
     if by_comma:
         return "comma"
+    if doubtful and not by_point and currency in _whole_currencies():
+        return "point" if "," in doubtful[0][1] else "comma"
     if doubtful and not by_point:
         raise InputError(
             f"{doubtful[0][0]}: {doubtful[0][1]!r} may be a thousand and something, or a number with three decimals. "
@@ -194,17 +214,20 @@ def dates_of(connection: duckdb.DuckDBPyConnection, relation: str, name: str, te
             count(*) FILTER (regexp_matches(shown, '^(19|20)[0-9]{{2}}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])')),
             count(*) FILTER ({days}), max({first}) FILTER ({days}), max({second}) FILTER ({days}),
             max(length(regexp_extract(shown, {literal(THREE_PARTS)}, 3))) FILTER ({days}),
-            count(*) FILTER ({number_}), min(shown), max({third}) FILTER ({days}), min(shown) FILTER ({days})
+            count(*) FILTER ({number_}), min(shown), max({third}) FILTER ({days}), min(shown) FILTER ({days}),
+            count(DISTINCT {first}) FILTER ({days}), count(DISTINCT {third}) FILTER ({days})
         FROM (SELECT DISTINCT {trimmed} AS shown FROM {relation}) WHERE shown IS NOT NULL AND shown <> ''"""
     ).fetchall()[0]
-    times, iso, compact, written, firsts, seconds, year, numbers, example, _, day = row
+    times, iso, compact, written, firsts, seconds, year, numbers, example, thirds, day, many_firsts, many_thirds = row
     most = 0.9 * times
     if not times or iso >= most:
         return ISO
     if compact >= most:
         return COMPACT
     if written >= most:
-        return _day_or_month_first(name, day, firsts, seconds, is_short=year < 4)
+        # only a year is above 31, and a day takes more values than a year does
+        is_year_last = thirds > 31 or many_firsts > many_thirds
+        return _day_or_month_first(name, day, firsts, seconds, is_short=year < 4, is_year_last=is_year_last)
     if numbers >= most:
         raise InputError(
             f"{name}: {example!r} is a number. If a spreadsheet counts days so, say `dates: excel serial`; if it is "
@@ -217,8 +240,15 @@ def dates_of(connection: duckdb.DuckDBPyConnection, relation: str, name: str, te
     )
 
 
-def _day_or_month_first(name: str, example: str, firsts: int, seconds: int, *, is_short: bool) -> str:
+def _day_or_month_first(
+    name: str, example: str, firsts: int, seconds: int, *, is_short: bool, is_year_last: bool
+) -> str:
     if is_short:
+        # the day in the middle leaves the month before it; a day before the month may as well be the year
+        if firsts <= 12 < seconds:
+            return SHORT_MONTH_FIRST
+        if seconds <= 12 < firsts <= 31 and is_year_last:
+            return SHORT_DAY_FIRST
         raise InputError(f"{name}: {example!r} has a year of two digits. Say `dates: dd/mm/yy` or `dates: mm/dd/yy`.")
     if firsts > 12 and seconds > 12:
         raise InputError(

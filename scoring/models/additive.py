@@ -198,13 +198,16 @@ class AdditiveScore:
     @property
     def features(self) -> tuple[str, ...]:
         """Columns that are read, each once, in the order of the terms."""
-        named = [name for term in self.terms for name in members(term.feature)]
-        read = [column for name in named for column in (HISTORY if name == RHYTHM.name else (name,))]
+        read = [column for name in self._named() for column in (HISTORY if name == RHYTHM.name else (name,))]
         return tuple(dict.fromkeys(read))
+
+    def _named(self) -> list[str]:
+        return [name for term in self.terms for name in members(term.feature)]
 
     def prepared(self, table: FeatureTable) -> FeatureTable:
         """Return the table with what the terms read besides its columns."""
-        return self.rhythm.add_to(table) if self.rhythm else table
+        # a fit may have had no use for the rhythm, and then nobody brings the columns it is worked out from
+        return self.rhythm.add_to(table) if self.rhythm and RHYTHM.name in self._named() else table
 
     def score(self, table: FeatureTable) -> Floats:
         """Return the log-odds of a return, shape (rows,)."""

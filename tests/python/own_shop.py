@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import duckdb
@@ -25,6 +27,10 @@ class Shop:
         self.says(says or THREE_COLUMNS.format(file=name))
 
     def says(self, text: str) -> None:
+        """Write shop.yml; where a test is not about money, the currency goes without saying."""
+        text = dedent(text)
+        if not re.search("^currency:", text, re.MULTILINE):
+            text = "currency: EUR\n" + text
         self.raw.joinpath("shop.yml").write_text(text)
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -98,6 +99,69 @@ def test_amounts_in_another_currency_are_set_aside(own_shop: Shop) -> None:
     assert {problem for _, _, problem, _ in found} == {"a value outside the list"}
     assert found[0][3] == "currency: an amount in EUR, and the shop counts in USD"
     assert name not in {order for (order,) in own_shop.rows("orders", "order_id")}
+
+
+def test_what_was_taken_out_of_an_export_stays_empty(own_shop: Shop) -> None:
+    own_shop.raw.rmdir()
+    generate_shape(own_shop.raw, "shopify", 100)
+    file = own_shop.raw / "orders_export_1.csv"
+    rows = pd.read_csv(file)
+    tests = rows["Name"][rows.Total.notna()].iloc[:3]
+    kept = rows.drop(columns=["Shipping City", "Shipping Zip"]).assign(Tags=None)
+    kept.loc[kept["Name"].isin(tests) & kept.Total.notna(), "Tags"] = "vip, test"
+    kept.to_csv(file, index=False)
+    own_shop.says((own_shop.raw / "shop.yml").read_text() + "test_order: \"tags ilike '%test%'\"\n")
+    load()
+    landed = {order for (order,) in own_shop.rows("orders", "order_id")}
+    assert landed == set(rows["Name"]) - set(tests)
+
+
+def test_a_bulk_operation_of_shopify_is_read_as_it_comes(own_shop: Shop) -> None:
+    def shop_money(amount: str) -> dict[str, dict[str, str]]:
+        return {"shopMoney": {"amount": amount, "currencyCode": "CAD"}}
+
+    def order(number: int, total: str, **more: object) -> dict[str, object]:
+        return {
+            "id": f"gid://shopify/Order/{number}",
+            "name": f"#{number}",
+            "createdAt": "2025-01-31T23:30:00Z",
+            "displayFinancialStatus": "PAID",
+            "displayFulfillmentStatus": "FULFILLED",
+            "totalPriceSet": shop_money(total),
+            "totalShippingPriceSet": shop_money("2.50"),
+            "customer": {"id": "gid://shopify/Customer/77"},
+            "shippingAddress": {"city": "Toronto", "provinceCode": "ON", "countryCodeV2": "CA"},
+            **more,
+        }
+
+    def item(number: int, of: int, sku: str, quantity: int, total: str) -> dict[str, object]:
+        return {
+            "id": f"gid://shopify/LineItem/{number}",
+            "sku": sku,
+            "name": f"Mug {sku}",
+            "quantity": quantity,
+            "discountedTotalSet": shop_money(total),
+            "__parentId": f"gid://shopify/Order/{of}",
+        }
+
+    rows = [
+        *(order(1, "22.50"), item(11, 1, "A", 2, "12.00"), item(12, 1, "B", 1, "8.00")),
+        *(order(2, "7.50", totalRefundedSet=shop_money("1.25")), item(21, 2, "A", 1, "5.00")),
+        *(order(3, "9.00", test=True), item(31, 3, "A", 1, "9.00")),
+        *(order(4, "6.50", cancelledAt="2025-02-01T00:00:00Z"), item(41, 4, "A", 1, "4.00")),
+    ]
+    says = "preset: shopify_bulk\ncurrency: CAD\ncountry: CA\ntime_zone: America/Toronto\n"
+    own_shop.write("orders.jsonl", "\n".join(map(json.dumps, rows)), says)
+    load()
+    assert own_shop.bought() == [
+        ("77", "2025-01-31 18:30:00", "22.50"),
+        ("77", "2025-01-31 18:30:00", "6.25"),
+        ("77", "2025-01-31 18:30:00", "6.50"),
+    ]
+    assert own_shop.rows("orders", "order_id, order_status") == [
+        *(("#1", "delivered"), ("#2", "delivered"), ("#4", "canceled")),
+    ]
+    assert own_shop.rows("order_items", "order_id, product_id, quantity")[:2] == [("#1", "A", 2), ("#1", "B", 1)]
 
 
 @pytest.mark.long

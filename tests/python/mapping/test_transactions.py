@@ -208,7 +208,7 @@ def test_sheets_of_a_workbook_may_spell_and_order_their_columns_differently(own_
     says = yaml.safe_load(suggested)["columns"]
     assert sorted(says["order"]) == ["Invoice", "InvoiceNo"]
     assert sorted(says["price"]) == ["Price", "UnitPrice"]
-    own_shop.says(suggested)
+    own_shop.says(suggested.replace("currency: ???", "currency: EUR"))
     load()
     assert own_shop.bought() == [("7", "2023-01-01 00:00:00", "5.00"), ("7", "2024-01-01 00:00:00", "6.00")]
 

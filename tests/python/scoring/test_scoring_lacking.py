@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from scoring.clusters import TRAITS, name_profiles
-from scoring.features import Category, FeatureTable, constant
+from scoring.features import RHYTHM, Category, FeatureTable, constant
+from scoring.models.additive import AdditiveScore, LinearTerm
+from scoring.models.btyd import BuyTillYouDie
+from scoring.models.rhythm import HISTORY, Rhythm
 
 
 def test_features_that_are_alike_for_everyone_teach_nothing() -> None:
@@ -38,3 +41,13 @@ def test_a_group_is_not_called_one_order_where_its_people_have_many(
     centers, values = np.zeros((2, len(TRAITS))), np.ones((2, len(TRAITS)))
     centers[:, place], values[:, place] = (-1.0, 1.0), typical
     assert name_profiles(centers, values) == names
+
+
+@pytest.mark.parametrize("feature", ["distinct_products", RHYTHM.name])
+def test_a_model_reads_the_columns_it_names_and_no_others(feature: str) -> None:
+    rhythm = Rhythm(BuyTillYouDie("mbg", 0.3, 90.0, 0.8, 1.2, -1.0), 90)
+    model = AdditiveScore(0.5, (LinearTerm(feature, False, 0.1, 0.0, 0.0),), rhythm)
+    assert model.features == (HISTORY if feature == RHYTHM.name else (feature,))
+    named = FeatureTable(2, {name: np.array([40.0, 200.0]) for name in model.features}, {})
+    assert np.isfinite(model.score(named)).all()
+    assert list(model.contributions(named)) == [feature]

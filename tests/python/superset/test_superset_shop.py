@@ -221,9 +221,19 @@ def test_a_shop_that_has_everything_sees_everything(published_warehouse: Path) -
 
 
 def test_states_of_another_country_are_bars(published_warehouse: Path) -> None:
-    files = drawn(
-        published_warehouse, json.dumps({"country": "US", "middle_latitude": 39.0, "middle_longitude": -98.0})
-    )
+    # nobody groups the states of another country, and a filter of states has then none to follow
+    changes = {"country": "US", "middle_latitude": 39.0, "middle_longitude": -98.0, "has_regions": False}
+    files = drawn(published_warehouse, json.dumps(changes))
+    filters = [
+        one
+        for board in dashboards_of(files).values()
+        for one in board["metadata"]["native_filter_configuration"]
+        if one["targets"][0].get("column", {}).get("name") in ("customer_state_name", "customer_region")
+    ]
+    assert filters
+    assert {(one["targets"][0]["column"]["name"], *one["cascadeParentIds"]) for one in filters} == {
+        ("customer_state_name",)
+    }
     assert [chart["slice_name"] for chart in charts_of(files) if chart["viz_type"] == "country_map"] == []
     (bars,) = (chart for path, chart in files.items() if path.endswith("geography__customers_by_state.yaml"))
     assert (bars["viz_type"], bars["params"]["groupby"]) == ("echarts_timeseries_bar", ["customer_state_name"])
@@ -232,8 +242,11 @@ def test_states_of_another_country_are_bars(published_warehouse: Path) -> None:
 
 
 def test_a_table_without_rows_has_no_chart(published_warehouse: Path) -> None:
-    empty = [f"marts.{name}" for name in ("churn_model_metrics", "churn_calibration")]
+    empty = [f"marts.{name}" for name in ("churn_model_metrics", "churn_calibration", "delivery_performance")]
     files = drawn(published_warehouse, "{}", repr(empty))
+    # nor a filter that would offer nothing
+    offered = dashboards_of(files)["geography"]["metadata"]["native_filter_configuration"]
+    assert "Quarter" not in {one["name"] for one in offered}
     assert not {"ROC AUC by model", "Models compared on the test period"} & {
         chart["slice_name"] for chart in charts_of(files)
     }
