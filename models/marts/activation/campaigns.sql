@@ -44,7 +44,11 @@ arms as (
         sum(case when arm = 'control' then people else 0 end) as control_people,
         sum(case when arm = 'global_control' then people else 0 end) as global_control_people,
         sum(people_written_to) as people_written_to,
-        sum(case when arm <> 'treated' then people_written_to else 0 end) as held_out_people_written_to
+        sum(case when arm <> 'treated' then people_written_to else 0 end) as held_out_people_written_to,
+        sum(people_reached) as people_reached,
+        sum(people_who_opened) as people_who_opened,
+        sum(people_who_clicked) as people_who_clicked,
+        sum(case when arm <> 'treated' then people_reached else 0 end) as held_out_people_reached
     from sums
     group by 1
 
@@ -71,6 +75,9 @@ final as (
         cast(arms.global_control_people as bigint) as global_control_people,
         cast(arms.people_written_to as bigint) as people_written_to,
         cast(arms.held_out_people_written_to as bigint) as held_out_people_written_to,
+        {%- for count in ['people_reached', 'people_who_opened', 'people_who_clicked', 'held_out_people_reached'] %}
+        cast(case when arms.people_reached > 0 then arms.{{ count }} end as bigint) as {{ count }},
+        {%- endfor %}
         cast(launches.contact_cost * arms.people_written_to as decimal(18, 2)) as cost  -- noqa: RF04
     from launches
     cross join calendar
