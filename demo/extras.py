@@ -1,8 +1,8 @@
 """Six further tables of a demo shop: coupons, refunds, costs, channels and the events of its campaigns.
 
-They are drawn from the finished files by numbers of their own, so that nothing else of the shop changes. What is true of
-them is written beside them: channel and coupon of a first order are drawn by whether the person came back within ninety
-days, which fixes the odds ratio that a warehouse should find.
+They are drawn from the finished files by numbers of their own, so that nothing else of the shop changes. What is true
+of them is written beside them: channel and coupon of a first order are drawn by whether the person came back within
+ninety days, which fixes the odds ratio that a warehouse should find.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def write_extras(shop: Path, seed: int = 7) -> None:
 
 
 def _describe_orders(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``described``: every order with its value, whether it is its person's first, and whether that one came back."""
+    """Create ``described``: each order with its value, whether a person began with it, and whether that one came back."""
     connection.execute(
         f"""CREATE TABLE described AS
         WITH dated AS (
