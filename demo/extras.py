@@ -67,7 +67,7 @@ def write_extras(shop: Path, seed: int = 7) -> None:
 
 
 def _describe_orders(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``described``: each order with its value, whether a person began with it, and whether that one came back."""
+    """Create ``described``: each order with its value, whether a person began with it and came back."""
     connection.execute(
         f"""CREATE TABLE described AS
         WITH dated AS (

@@ -58,15 +58,20 @@ won as (
         first_orders.acquired_month,
         first_orders.channel,
         count(distinct first_orders.customer_id) as new_customers,
-        {%- for horizon in [90, 365] %}
         sum(
             case
-                when {{ days_between('first_orders.order_date', 'orders.order_date') }} <= {{ horizon }}
+                when {{ days_between('first_orders.order_date', 'orders.order_date') }} <= 90
                     then orders.payment_value
                 else 0
             end
-        ) as revenue_{{ horizon }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        ) as revenue_90,
+        sum(
+            case
+                when {{ days_between('first_orders.order_date', 'orders.order_date') }} <= 365
+                    then orders.payment_value
+                else 0
+            end
+        ) as revenue_365
     from first_orders
     inner join orders on first_orders.customer_id = orders.customer_id
     group by 1, 2
@@ -101,23 +106,31 @@ channel_months as (
 
 ),
 
+dated as (
+
+    select
+        channel_months.*,
+        {{ days_between(add_months('channel_months.acquired_month', 1), 'calendar.as_of_date') }} as days_since_month
+    from channel_months
+    cross join calendar
+
+),
+
 -- A horizon counts once it has passed for whoever came on the last day of the month.
 seen as (
 
     select
-        channel_months.acquired_month,
-        channel_months.channel,
-        channel_months.new_customers,
-        channel_months.acquisition_cost
-        {%- for horizon in [90, 365] %},
+        acquired_month,
+        channel,
+        new_customers,
+        acquisition_cost,
         case
-            when
-                {{ days_between(add_months('channel_months.acquired_month', 1), 'calendar.as_of_date') }} >= {{ horizon }}
-                then coalesce(channel_months.revenue_{{ horizon }}, 0)
-        end as revenue_{{ horizon }}
-        {%- endfor %}
-    from channel_months
-    cross join calendar
+            when days_since_month >= 90 then coalesce(revenue_90, 0)
+        end as revenue_90,
+        case
+            when days_since_month >= 365 then coalesce(revenue_365, 0)
+        end as revenue_365
+    from dated
 
 ),
 
@@ -126,11 +139,11 @@ judged as (
     select
         seen.*,
         case
-            when new_customers = 0 then 'cost_without_customers'
-            when acquisition_cost is null then 'no_cost_given'
-            when revenue_90 >= acquisition_cost then 'paid_back_in_90_days'
-            when revenue_365 >= acquisition_cost then 'paid_back_in_365_days'
-            when revenue_365 < acquisition_cost then 'not_paid_back'
+            when seen.new_customers = 0 then 'cost_without_customers'
+            when seen.acquisition_cost is null then 'no_cost_given'
+            when seen.revenue_90 >= seen.acquisition_cost then 'paid_back_in_90_days'
+            when seen.revenue_365 >= seen.acquisition_cost then 'paid_back_in_365_days'
+            when seen.revenue_365 < seen.acquisition_cost then 'not_paid_back'
             else 'not_paid_back_yet'
         end as verdict
     from seen
@@ -145,11 +158,12 @@ final as (
         cast(new_customers as bigint) as new_customers,
         cast(acquisition_cost as decimal(18, 2)) as acquisition_cost,
         {{ ratio('acquisition_cost', 'new_customers', 4) }} as cost_per_new_customer,
-        {%- for horizon in [90, 365] %}
-        cast(revenue_{{ horizon }} as decimal(18, 2)) as revenue_{{ horizon }}_days,
-        {{ ratio('revenue_' ~ horizon, 'new_customers', 4) }} as revenue_per_customer_{{ horizon }}_days,
-        {{ ratio('revenue_' ~ horizon, 'acquisition_cost', 6) }} as revenue_to_cost_{{ horizon }}_days,
-        {%- endfor %}
+        cast(revenue_90 as decimal(18, 2)) as revenue_90_days,
+        {{ ratio('revenue_90', 'new_customers', 4) }} as revenue_per_customer_90_days,
+        {{ ratio('revenue_90', 'acquisition_cost', 6) }} as revenue_to_cost_90_days,
+        cast(revenue_365 as decimal(18, 2)) as revenue_365_days,
+        {{ ratio('revenue_365', 'new_customers', 4) }} as revenue_per_customer_365_days,
+        {{ ratio('revenue_365', 'acquisition_cost', 6) }} as revenue_to_cost_365_days,
         cast(verdict as string) as verdict,
         cast(
             case verdict

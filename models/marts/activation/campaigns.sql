@@ -44,13 +44,24 @@ arms as (
         sum(case when arm = 'control' then people else 0 end) as control_people,
         sum(case when arm = 'global_control' then people else 0 end) as global_control_people,
         sum(people_written_to) as people_written_to,
-        sum(case when arm <> 'treated' then people_written_to else 0 end) as held_out_people_written_to,
+        sum(case when arm <> 'treated' then people_written_to else 0 end) as held_out_people_written_to
+    from sums
+    group by 1
+
+),
+
+-- Nothing reported is not nobody reached.
+reports as (
+
+    select
+        launch_id,
         sum(people_reached) as people_reached,
         sum(people_who_opened) as people_who_opened,
         sum(people_who_clicked) as people_who_clicked,
         sum(case when arm <> 'treated' then people_reached else 0 end) as held_out_people_reached
     from sums
     group by 1
+    having sum(people_reached) > 0
 
 ),
 
@@ -75,13 +86,15 @@ final as (
         cast(arms.global_control_people as bigint) as global_control_people,
         cast(arms.people_written_to as bigint) as people_written_to,
         cast(arms.held_out_people_written_to as bigint) as held_out_people_written_to,
-        {%- for count in ['people_reached', 'people_who_opened', 'people_who_clicked', 'held_out_people_reached'] %}
-        cast(case when arms.people_reached > 0 then arms.{{ count }} end as bigint) as {{ count }},
-        {%- endfor %}
+        cast(reports.people_reached as bigint) as people_reached,
+        cast(reports.people_who_opened as bigint) as people_who_opened,
+        cast(reports.people_who_clicked as bigint) as people_who_clicked,
+        cast(reports.held_out_people_reached as bigint) as held_out_people_reached,
         cast(launches.contact_cost * arms.people_written_to as decimal(18, 2)) as cost  -- noqa: RF04
     from launches
     cross join calendar
     inner join arms on launches.launch_id = arms.launch_id
+    left join reports on launches.launch_id = reports.launch_id
 
 )
 
