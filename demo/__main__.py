@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--contacts", action="store_true", help="write contacts.csv for the shop in --out, nothing else"
     )
+    parser.add_argument(
+        "--extras", action="store_true", help="write coupons, refunds, costs and channels for the shop in --out"
+    )
     parser.add_argument("--further-days", type=int, choices=(90, 180), help="continue the shop in --out, nothing else")
     parser.add_argument(
         "--effect", type=float, default=0.0, help="what a campaign does to its treated, with --further-days"
@@ -54,13 +57,16 @@ def _generate(options: argparse.Namespace) -> None:
         generate_shape(out, options.shape, options.orders, seed=options.seed, shop=options.shop)
         say(f"  written into {out}; RAW_DIR={out} make up builds it")
         return
-    if options.contacts or options.further_days:
+    if options.contacts or options.further_days or options.extras:
+        from demo.extras import write_extras
         from demo.further import write_contacts, write_further_days
 
         if options.contacts:
             write_contacts(out, options.seed)
         if options.further_days:
             write_further_days(out, options.further_days, options.effect, options.seed)
+        if options.extras:
+            write_extras(out, options.seed)
         return
     from demo.shop import generate
 

@@ -54,7 +54,7 @@ def write_contacts(shop: Path, seed: int = 7) -> None:
         Other contacts of the same people.
     """
     with step("demo contacts") as this, duckdb.connect() as connection:
-        _read(connection, shop, {"customers": TABLES["customers"]})
+        read_tables(connection, shop, {"customers": TABLES["customers"]})
 
         def chance(name: str) -> str:
             return draw_sql(literal(f"{name} {seed}"), "person")
@@ -124,7 +124,7 @@ def write_further_days(shop: Path, days: int = 90, effect: float = 0.0, seed: in
     if any(shop.glob(f"*_{SUFFIX}.csv")):
         raise FurtherError(f"{shop} was continued before; generate it again with `make demo`")
     with step("demo, further days") as this, duckdb.connect() as connection:
-        _read(connection, shop, TABLES)
+        read_tables(connection, shop, TABLES)
         launches = campaigns.read_all("launches")
         connection.register("launches", launches)
         truth = literal(shop / "true_probabilities.parquet")
@@ -151,7 +151,18 @@ def write_further_days(shop: Path, days: int = 90, effect: float = 0.0, seed: in
         this.result = f"{_count(connection, 'chosen'):,} orders in {days} days from {as_of}"
 
 
-def _read(connection: duckdb.DuckDBPyConnection, shop: Path, tables: dict[str, str]) -> None:
+def read_tables(connection: duckdb.DuckDBPyConnection, shop: Path, tables: dict[str, str]) -> None:
+    """Read raw tables of a shop as texts.
+
+    Parameters
+    ----------
+    connection
+        Where the tables are created.
+    shop
+        Folder of a generated shop.
+    tables
+        Name of each table to the name of its file, without ending.
+    """
     for name, stem in tables.items():
         if (file := shop / f"{stem}.parquet").is_file():
             read = f"SELECT columns(*)::VARCHAR FROM read_parquet({literal(file)})"

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from demo.catalogue import build_catalogue
 from demo.dirt import SMALLEST_DIRTY_SHOP, Soiler
+from demo.extras import EXTRAS, EXTRAS_TRUTH_FILE
 from demo.further import CONTACTS_FILE, EFFECTS_FILE, SUFFIX
 from demo.people import Chunk, World, simulate_chunk
 from demo.places import build_places
@@ -310,7 +311,8 @@ def _check_replaceable(out_dir: Path) -> None:
     if not out_dir.is_dir():
         raise DemoError(f"{out_dir} is a file, not a folder")
     ours = {f"{name}.{ending}" for name in TABLES for ending in ("csv", "parquet")} | {TRUTH_FILE, SHOP_FILE}
-    ours |= {CONTACTS_FILE, EFFECTS_FILE, *(f"{name}_{SUFFIX}.csv" for name in TABLES)}
+    ours |= {CONTACTS_FILE, EFFECTS_FILE, EXTRAS_TRUTH_FILE, *(f"{name}.csv" for name in EXTRAS)}
+    ours |= {*(f"{name}_{SUFFIX}.csv" for name in TABLES)}
     found = {path.name for path in out_dir.iterdir()}
     if found and (SHOP_FILE not in found or found - ours):
         strange = ", ".join(sorted(found - ours)[:5]) or "files without shop.json"

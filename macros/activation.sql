@@ -124,6 +124,8 @@ select * from final
 {% macro return_driver_counts() -%}
 {%- set horizons = [30, 90, 180, 365] %}
 {%- set drivers = ['category', 'price', 'payment_type', 'region', 'state', 'basket', 'delivery', 'review'] %}
+{#- tables that a shop may have besides, and the driver that each of them knows #}
+{%- set extras = {'channel': 'order_channels', 'coupon': 'order_coupons'} %}
 with orders as (
 
     select * from {{ ref('fct_orders') }}
@@ -134,6 +136,26 @@ with orders as (
 calendar as (
 
     select * from {{ ref('int_shop_calendar') }}
+
+),
+
+order_channels as (
+
+    select
+        order_id,
+        lower(channel) as channel
+    from {{ ref('stg_olist__order_channels') }}
+
+),
+
+-- of several on one order the one that took off most
+order_coupons as (
+
+    select
+        order_id,
+        {{ first_by('discount_code', ['-discount_value', 'discount_code']) }} as coupon
+    from {{ ref('stg_olist__order_discounts') }}
+    group by 1
 
 ),
 
@@ -203,7 +225,9 @@ described as (
             when first_orders.delay_days <= 7 then '2 up to a week late'
             else '3 more than a week late'
         end as delivery,
-        coalesce(cast(first_orders.review_score as string), 'none') as review
+        coalesce(cast(first_orders.review_score as string), 'none') as review,
+        coalesce(order_channels.channel, 'unknown') as channel,
+        coalesce(order_coupons.coupon, 'none') as coupon
         {%- for horizon in horizons %},
         coalesce(later_orders.returned_{{ horizon }}, 0) as returned_{{ horizon }},
         coalesce(later_orders.revenue_{{ horizon }}, 0) as revenue_{{ horizon }}
@@ -212,6 +236,8 @@ described as (
     cross join calendar
     cross join price_cuts
     left join later_orders on first_orders.customer_id = later_orders.customer_id
+    left join order_channels on first_orders.order_id = order_channels.order_id
+    left join order_coupons on first_orders.order_id = order_coupons.order_id
 
 ),
 
@@ -224,6 +250,12 @@ drivers as (
         ('{{ driver }}'){{ ',' if not loop.last }}
         {%- endfor %}
     ) as listed (driver)
+    {%- for driver, rows in extras.items() %}
+    union all
+    select '{{ driver }}' as driver
+    from {{ rows }}
+    having count(*) > 0
+    {%- endfor %}
 
 ),
 
@@ -232,7 +264,7 @@ spread as (
     select
         drivers.driver,
         case drivers.driver
-            {%- for driver in drivers %}
+            {%- for driver in drivers + extras.keys() | list %}
             when '{{ driver }}' then described.{{ driver }}
             {%- endfor %}
         end as driver_value,

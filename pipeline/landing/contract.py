@@ -3,9 +3,10 @@
 It is written once, beside the descriptions, in ``models/staging/_olist__sources.yml``; this module reads it. The words
 it is written in:
 
-``file``, ``key``, ``month_from``, ``stays_empty_without`` of a table
+``file``, ``key``, ``month_from``, ``stays_empty_without``, ``is_extra`` of a table
     File name without ending; columns that name a row; the column that leads to the month of purchase, which cuts its
-    landing files; what stays empty where a shop has no such table (a table without this word is required).
+    landing files; what stays empty where a shop has no such table (a table without this word is required); whether
+    most shops have no such table, so that nothing is said where it is absent.
 the attributes of :class:`Column`, of a column
     Each as described there.
 """
@@ -40,7 +41,7 @@ KINDS = {
 STAMP_RANGE = ("1990-01-01 00:00:00", "2099-12-31 23:59:59")
 
 Form = Literal["", "id", "zip_prefix", "state", "place", "free_text", "promise"]
-_TABLE_WORDS = {"file", "key", "month_from", "stays_empty_without"}
+_TABLE_WORDS = {"file", "key", "month_from", "stays_empty_without", "is_extra"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class RawTable:
         orders name. Landing files are cut by it, so that a new day rewrites few of them; empty for one file.
     stays_empty_without : str
         What stays empty in a shop without this table; empty where the table is required.
+    is_extra : bool
+        Whether most shops have no such table, so that nothing is said where it is absent.
     """
 
     name: str
@@ -120,6 +123,7 @@ class RawTable:
     key: tuple[str, ...] = ()
     month_from: str = ""
     stays_empty_without: str = ""
+    is_extra: bool = False
 
     @property
     def columns(self) -> dict[str, str]:
@@ -189,6 +193,7 @@ def _table(entry: dict[str, Any]) -> RawTable:
         key=tuple(said.get("key", ())),
         month_from=said.get("month_from", ""),
         stays_empty_without=said.get("stays_empty_without", ""),
+        is_extra=said.get("is_extra", False),
     )
 
 

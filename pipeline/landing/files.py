@@ -59,7 +59,7 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
     Parameters
     ----------
     source : Path
-        Folder of the nine tables.
+        Folder of the raw tables.
     quiet : bool
         False says which files are named like a table's and are none of its files, and which optional tables are not
         there.
@@ -111,7 +111,7 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
             f"Found there: {', '.join(present)}."
         )
     if not quiet:
-        for table in missing:
+        for table in (table for table in missing if not table.is_extra):
             say(f"  no {table.stem}: {table.stays_empty_without} stay empty")
     unused = [name for name in present if name not in used and name.startswith(stems)]
     if unused and not quiet:

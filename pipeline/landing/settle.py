@@ -564,14 +564,15 @@ class Landing:
             )
             for rank, source in enumerate(sources)
         ]
-        if not sources:
+        if not sources and not table.is_extra:
             lines = [(table.name, "", 0, 0, 0, 0, 0, f"no such file: {table.stays_empty_without} stay empty", None)]
         self._connection.execute(
             """CREATE OR REPLACE TABLE summary (source_table VARCHAR, source_file VARCHAR, raw_rows BIGINT,
             landed_rows BIGINT, quarantined_rows BIGINT, repeated_rows BIGINT, superseded_rows BIGINT, note VARCHAR,
             loaded_at TIMESTAMP)"""
         )
-        self._connection.executemany("INSERT INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        if lines:
+            self._connection.executemany("INSERT INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
         copy(
             self._connection,
             "SELECT * FROM summary ORDER BY ALL",

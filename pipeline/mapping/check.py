@@ -153,7 +153,7 @@ def _told_columns(mapped: Mapped, sources: dict[str, list[Source]]) -> list[str]
                     f"  {name + '.' + column:<42} {_share(count, rows):>7} {_share(good, count):>7}"
                     for column, count, good in zip(wanted, filled, kept, strict=True)
                 ]
-    empty = [name for name in raw_tables() if name not in mapped.files]
+    empty = [name for name, table in raw_tables().items() if name not in mapped.files and not table.is_extra]
     return [*lines, f"  not there: {', '.join(empty)}"] if empty else lines
 
 

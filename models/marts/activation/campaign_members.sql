@@ -13,6 +13,7 @@ final as (
         arm,
         stratum,
         first_exported_at,
+        first_event_at,
         is_over,
         case when is_over then occasions end as occasions,
         case when is_over then revenue end as revenue

@@ -50,6 +50,21 @@ arms as (
 
 ),
 
+-- Nothing reported is not nobody reached.
+reports as (
+
+    select
+        launch_id,
+        sum(people_reached) as people_reached,
+        sum(people_who_opened) as people_who_opened,
+        sum(people_who_clicked) as people_who_clicked,
+        sum(case when arm <> 'treated' then people_reached else 0 end) as held_out_people_reached
+    from sums
+    group by 1
+    having sum(people_reached) > 0
+
+),
+
 final as (
 
     select
@@ -71,10 +86,15 @@ final as (
         cast(arms.global_control_people as bigint) as global_control_people,
         cast(arms.people_written_to as bigint) as people_written_to,
         cast(arms.held_out_people_written_to as bigint) as held_out_people_written_to,
+        cast(reports.people_reached as bigint) as people_reached,
+        cast(reports.people_who_opened as bigint) as people_who_opened,
+        cast(reports.people_who_clicked as bigint) as people_who_clicked,
+        cast(reports.held_out_people_reached as bigint) as held_out_people_reached,
         cast(launches.contact_cost * arms.people_written_to as decimal(18, 2)) as cost  -- noqa: RF04
     from launches
     cross join calendar
     inner join arms on launches.launch_id = arms.launch_id
+    left join reports on launches.launch_id = reports.launch_id
 
 )
 

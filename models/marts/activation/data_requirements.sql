@@ -40,6 +40,42 @@ offers as (
 
 ),
 
+order_discounts as (
+
+    select * from {{ ref('stg_olist__order_discounts') }}
+
+),
+
+refunds as (
+
+    select * from {{ ref('stg_olist__refunds') }}
+
+),
+
+product_costs as (
+
+    select * from {{ ref('stg_olist__product_costs') }}
+
+),
+
+acquisition_costs as (
+
+    select * from {{ ref('stg_olist__acquisition_costs') }}
+
+),
+
+order_channels as (
+
+    select * from {{ ref('stg_olist__order_channels') }}
+
+),
+
+campaign_events as (
+
+    select * from {{ ref('stg_olist__campaign_events') }}
+
+),
+
 counted as (
 
     select
@@ -104,6 +140,55 @@ counted as (
         {{ var('recommendation_min_people') }} as need,
         coalesce(max(case when kind = 'new' then people end), 0) as have
     from offers
+    union all
+    select
+        'coming back by coupon' as feature,
+        'rows of the raw table order_discounts' as requirement,
+        1 as need,
+        count(*) as have
+    from order_discounts
+    union all
+    select
+        'coming back by channel' as feature,
+        'rows of the raw table order_channels' as requirement,
+        1 as need,
+        count(*) as have
+    from order_channels
+    union all
+    select
+        'what a new customer costs' as feature,
+        'rows of the raw table acquisition_costs' as requirement,
+        1 as need,
+        count(*) as have
+    from acquisition_costs
+    union all
+    select
+        'what a new customer costs' as feature,
+        'rows of the raw table order_channels' as requirement,
+        1 as need,
+        count(*) as have
+    from order_channels
+    union all
+    select
+        'revenue after refunds' as feature,
+        'rows of the raw table refunds' as requirement,
+        1 as need,
+        count(*) as have
+    from refunds
+    union all
+    select
+        'margins of products' as feature,
+        'rows of the raw table product_costs' as requirement,
+        1 as need,
+        count(*) as have
+    from product_costs
+    union all
+    select
+        'who was sent a campaign, opened and clicked it' as feature,
+        'rows of the raw table campaign_events' as requirement,
+        1 as need,
+        count(*) as have
+    from campaign_events
 
 ),
 

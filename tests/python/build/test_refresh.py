@@ -126,7 +126,8 @@ def arrivals(files: dict[File, list[str]], seed: int) -> list[list[File]]:
     dice = random.Random(seed)  # noqa: S311
     waiting = list(files)
     dice.shuffle(waiting)
-    first = [next(file for file in waiting if file[0] == table.name) for table in raw_tables().values()]
+    usual = [table.name for table in raw_tables().values() if not table.is_extra]
+    first = [next(file for file in waiting if file[0] == name) for name in usual]
     rest = [file for file in waiting if file not in first]
     if seed % 2:
         # as it mostly is: in the order of the names, what the others refer to first

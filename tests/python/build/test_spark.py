@@ -37,6 +37,10 @@ NOT_EMPTY = (
     "next_order_calibration",
     "recommendations",
     "recommendation_evaluation",
+    "acquisition_channels",
+    "monthly_net_revenue",
+    "product_margins",
+    "category_margins",
 )
 # Compiling queries to machine code costs more than it gains on a shop of this size.
 SMALL_SHOP = """
@@ -66,9 +70,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Build and publish a small shop, with scores, on DuckDB and on the cluster."""
     from demo import generate
+    from demo.extras import write_extras
 
     folder = tmp_path_factory.mktemp("engines")
     generate(folder / "raw", ORDERS)
+    write_extras(folder / "raw")
     (folder / "conf").mkdir()
     (folder / "conf" / "spark-defaults.conf").write_text(SMALL_SHOP if ORDERS <= SMALL else "")
     settings = {

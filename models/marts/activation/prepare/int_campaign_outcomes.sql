@@ -15,6 +15,12 @@ exports as (
 
 ),
 
+events as (
+
+    select * from {{ ref('stg_olist__campaign_events') }}
+
+),
+
 customers as (
 
     select * from {{ ref('dim_customers') }}
@@ -72,6 +78,20 @@ written_to as (
 
 ),
 
+-- What the tool that sends reports; whoever opened or clicked was sent it, whatever is missing.
+reached as (
+
+    select
+        launch_id,
+        {{ same_person }}(customer_id) as customer_id,
+        min(event_at) as first_event_at,
+        max(case when event in ('opened', 'clicked') then 1 else 0 end) as opened,
+        max(case when event = 'clicked' then 1 else 0 end) as clicked
+    from events
+    group by 1, 2
+
+),
+
 outcomes as (
 
     select
@@ -102,7 +122,10 @@ final as (
         case when outcomes.occasions > 0 then 1 else 0 end as returned,
         cast(coalesce(outcomes.revenue, 0) as decimal(18, 2)) as revenue,
         cast(coalesce(outcomes.revenue_before, 0) as decimal(18, 2)) as revenue_before,
-        written_to.first_exported_at
+        written_to.first_exported_at,
+        reached.first_event_at,
+        coalesce(reached.opened, 0) as opened,
+        coalesce(reached.clicked, 0) as clicked
     from distinct_members as members
     cross join calendar
     left join outcomes on members.launch_id = outcomes.launch_id and members.customer_id = outcomes.customer_id
@@ -110,6 +133,10 @@ final as (
         on
             members.launch_id = written_to.launch_id
             and {{ same_person }}(members.customer_id) = written_to.customer_id
+    left join reached
+        on
+            members.launch_id = reached.launch_id
+            and {{ same_person }}(members.customer_id) = reached.customer_id
 
 )
 

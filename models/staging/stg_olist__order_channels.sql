@@ -1,0 +1,16 @@
+with source as (
+
+    select * from {{ source('olist', 'order_channels') }}
+
+),
+
+renamed as (
+
+    select
+        order_id,
+        channel
+    from source
+
+)
+
+select * from renamed
