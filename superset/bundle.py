@@ -210,8 +210,8 @@ def load_datasets(
         address = f"{spec.get('schema', 'marts')}.{spec.get('table', key)}"
         if address not in catalogue:
             raise AssetError(
-                f"the published warehouse has no table {address}, which the dataset {key} needs: another version of this "
-                "project built it, run `make warehouse`"
+                f"the published warehouse has no table {address}, which the dataset {key} needs: another version of "
+                "this project built it, run `make warehouse`"
             )
         table = catalogue[address]
         metrics = {
