@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +173,7 @@ def _odd(value: Cell, coding: Coding) -> Said | None:
 
 
 def _told(reason: Reason, language: str) -> dict[str, Any]:
-    parts = [
-        text("is_blank", language, feature=name)
-        if value is None
-        else text("is_value", language, feature=name, value=f"{value:g}" if isinstance(value, float) else value[:SHOWN])
-        for name, value in zip(reason.features, reason.values, strict=True)
-    ]
+    parts = [_said(name, value, language) for name, value in zip(reason.features, reason.values, strict=True)]
     return {
         "text": parts[0] if len(parts) == 1 else text("and", language, first=parts[0], second=parts[1]),
         "features": list(reason.features),
@@ -185,3 +181,12 @@ def _told(reason: Reason, language: str) -> dict[str, Any]:
         "contribution": reason.contribution,
         "share": round(reason.share, 6),
     }
+
+
+@lru_cache(maxsize=10_000)
+def _said(name: str, value: Cell, language: str) -> str:
+    """Return a feature and its value in words: the same few come again and again in a batch."""
+    if value is None:
+        return text("is_blank", language, feature=name)
+    shown = f"{value:g}" if isinstance(value, float) else value[:SHOWN]
+    return text("is_value", language, feature=name, value=shown)

@@ -70,6 +70,8 @@ def _make(options: argparse.Namespace) -> None:
             f"ROC AUC {figures['roc_auc']['value']}, precision {figures['precision']['value']} at recall "
             f"{figures['recall']['value']}"
         )
+        if alike := model.facts["metrics_by_customer"]:
+            this.result += f" (with twins of known customers: ROC AUC {alike['roc_auc']['value']})"
     for warning in model.facts["warnings"]:
         say(f"  warning: {warning}")
     if made.proposed:

@@ -39,7 +39,7 @@ class Candidate:
     name : str
         Kind, as the card calls it.
     rank : int
-        How complex it is: a more complex one must earn its place.
+        How complex it is to read: one terms of numbers, the other tables of effects, which must earn their place.
     settings : str
         In words.
     fit : callable
@@ -159,9 +159,9 @@ def mean_of(members: Sequence[tuple[Candidate, int | None]]) -> Candidate:
     def fit(codings: Sequence[Coding], codes: Codes, is_positive: Flags, _: int | None) -> Mean:
         return Mean(tuple(one.fit(codings, codes, is_positive, length) for one, length in members))
 
-    first = members[0][0]
-    trees = " and ".join(str(length) for _, length in members)
-    return Candidate(first.name, first.rank, f"mean of both, {trees} trees", fit)
+    last = members[-1][0]
+    trees = ", ".join(str(length) for _, length in members)
+    return Candidate(last.name, last.rank, f"mean of all boosted, {trees} trees", fit)
 
 
 @dataclass(frozen=True)
@@ -231,14 +231,18 @@ def _columns_of(coding: Coding, shares: Floats) -> list[Floats]:
 
 
 def candidates(random_state: int, rows: int) -> list[Candidate]:
-    """Return all candidates for a table of so many rows, simplest first."""
+    """Return all candidates for a table of so many rows, simplest first.
+
+    Trees of three leaves, many and slow, tell strangers best; those of many leaves know customers who resemble others.
+    """
     large, few = rows > 20_000, rows < 2_000
-    alone = Boosting(False, 0.1, 8, 10, 1.0, 120 if few else 250, random_state)
-    calm = Boosting(True, 0.1, 8, 20 if large else 5, 3.0, 120 if few else 300, random_state)
+    rate, longest = (0.1, 200) if few or large else (0.05, 600)
+    alone = Boosting(False, rate, 3, 20, 10.0, longest, random_state)
+    calm = Boosting(True, rate, 3, 20 if large else 10, 10.0, longest, random_state)
     keen = Boosting(True, 0.1, 24, 20 if large else 2, 0.3, 120 if few else 300, random_state)
     return [
         Candidate("logistic", 0, "inverse penalty 0.3", Logistic(0.3).fit),
-        Candidate("boosted", 1, "trees of one feature, 8 leaves", alone.fit, is_staged=True),
-        Candidate("boosted with pairs", 2, "trees of two features, 8 leaves", calm.fit, is_staged=True),
-        Candidate("boosted with pairs", 2, "trees of two features, 24 leaves", keen.fit, is_staged=True),
+        Candidate("boosted", 1, "trees of one feature, 3 leaves", alone.fit, is_staged=True),
+        Candidate("boosted with pairs", 1, "trees of two features, 3 leaves", calm.fit, is_staged=True),
+        Candidate("boosted with pairs", 1, "trees of two features, 24 leaves", keen.fit, is_staged=True),
     ]

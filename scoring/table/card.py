@@ -32,7 +32,17 @@ def render(facts: Mapping[str, Any], name: str, label: str, positive: str, thres
         "were chosen inside the training folds. In brackets 95 % intervals, from drawing customers again and again.",
         "",
     ]
-    columns = [("copies kept together", facts["metrics"])]
+    if facts["metrics_by_customer"]:
+        lines += [
+            "Twins are different customers whose rows agree in all but a cell or two. Kept together, they show how "
+            "well strangers are told; not kept together, how well customers are told who resemble those of this "
+            "table. The model was chosen for both, its threshold for strangers.",
+            "",
+        ]
+    has_twins = facts["metrics_by_customer"] is not None
+    columns = [("copies and twins kept together" if has_twins else "copies kept together", facts["metrics"])]
+    if has_twins:
+        columns.append(("copies kept together, twins not", facts["metrics_by_customer"]))
     if facts["metrics_leaking"]:
         columns.append(("copies torn apart (misleading)", facts["metrics_leaking"]))
     columns.append((f"{facts['rule']} alone", facts["metrics_rule"]))

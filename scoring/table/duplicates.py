@@ -38,6 +38,9 @@ class Copies:
     ----------
     groups : array of int, shape (rows,)
         Equal for rows that must not be in different folds.
+    customers : array of int, shape (rows,)
+        Equal for rows that are one customer written several times: equal rows, and rows and what is them with the
+        shift added, apart from a cell or two. Customers who only resemble each other are one group and two customers.
     people : int
         Number of groups.
     exact : int
@@ -47,7 +50,7 @@ class Copies:
     shift : mapping of str to float
         By column; empty when there is none.
     twins : int
-        How many customers fewer there are when rows that differ in at most `distance` cells are one customer too.
+        How many customers fewer there are when those who differ in at most `distance` cells are one.
     distance : int
         Cells; -1 where even equal rows are to be expected by chance.
     twins_agree : float
@@ -55,6 +58,7 @@ class Copies:
     """
 
     groups: Rows
+    customers: Rows
     people: int
     exact: int
     shifted: int
@@ -104,23 +108,27 @@ def find_copies(table: Table, is_positive: Flags, random_state: int, repeated_id
         own = np.arange(table.rows)
         edges.append((own, own + table.rows))
     found, groups, people = -1, *_components(edges, stacked.shape[1], table.rows)
-    alike = people  # people when only equal and shifted rows are joined
+    customers = groups
     for cells in range(distance + 1):
         wider, fewer = _components([*edges, *_within(stacked, cells, generator)], stacked.shape[1], table.rows)
         if np.bincount(wider).max() > max(LARGEST_SHARE * table.rows, 20):
             break
         found, groups, people = cells, wider, fewer
-        alike = people if cells == 0 else alike
+        customers = groups if cells == 0 else customers
+    if shift is not None and found > 0:
+        pairs = [*_within(stacked, 0, generator), _shifted_pairs(stacked, found, generator)]
+        customers, _ = _components([*edges, *pairs], stacked.shape[1], table.rows)
     exact = len(_neighbours(_digests(stacked, generator)[: table.rows])[0]) if found >= 0 else 0
     shifted = 0 if shift is None else _shifted_rows(numbers, shift)
     several = np.bincount(groups)[groups] > 1
     return Copies(
         groups,
+        customers,
         people,
         exact,
         shifted,
         {} if shift is None else _named(shift, list(table.numbers)),
-        alike - people,
+        len(np.unique(customers)) - people,
         found,
         _agreement(groups, is_positive, several),
     )
@@ -208,6 +216,30 @@ def _stack(numbers: Cells, words: Sequence[Rows], shift: Cells | None) -> Cells:
     codes += [np.concatenate([column] * (1 + len(moved))) for column in words]
     rows = numbers.shape[1] * (1 + len(moved))
     return np.vstack(codes).astype(np.int64) if codes else np.zeros((0, rows), dtype=np.int64)
+
+
+def _shifted_pairs(cells: Cells, distance: int, generator: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return rows and what, moved, they equal but for at most `distance` cells: one partner a row, the closest.
+
+    A row that resembles several moved ones is one of them only: it would join customers who are not the same.
+    """
+    rows = cells.shape[1] // 2
+    words = _random_words(cells, generator)
+    total = words.sum(axis=0, dtype=np.uint64)
+    is_paired = np.isin(total[:rows], total[rows:]) | np.isin(total[rows:], total[:rows])
+    plain: list[int] = []
+    moved: list[int] = []
+    for covered in (which for count in range(1, distance + 1) for which in combinations(range(len(cells)), count)):
+        alone = np.flatnonzero(~is_paired)
+        digests = total - words[list(covered)].sum(axis=0, dtype=np.uint64)
+        partners = dict(zip(digests[alone + rows].tolist(), alone.tolist(), strict=True))
+        for row, digest in zip(alone.tolist(), digests[alone].tolist(), strict=True):
+            partner = partners.get(digest, row)
+            if partner != row and not is_paired[row] and not is_paired[partner]:
+                plain.append(row)
+                moved.append(partner + rows)
+                is_paired[[row, partner]] = True
+    return np.array(plain, dtype=np.intp), np.array(moved, dtype=np.intp)
 
 
 def _random_words(cells: Cells, generator: np.random.Generator) -> Digests:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from scoring.calibration import Calibration, calibrate
+from scoring.calibration import Calibration, calibrate, logistic_line, logit
 from scoring.table.candidates import Candidate, candidates, mean_of
 from scoring.table.coding import Coding, code_matrix, learn_codings
 from scoring.table.columns import Codes, Flags, Floats, Rows, Table
@@ -72,7 +72,9 @@ class Learned:
     fitted : Any
         The chosen candidate, fitted on all rows.
     grouped : Judged
-        Folds that keep copies together.
+        Folds that keep copies and twins together.
+    by_customer : Judged or None
+        Folds that keep copies together and let twins be, where there are twins: customers like those that are known.
     leaking : Judged or None
         Folds that do not, where there are copies: what would be claimed without looking.
     rule : Judged
@@ -87,6 +89,7 @@ class Learned:
     codes: Codes
     fitted: Any
     grouped: Judged
+    by_customer: Judged | None
     leaking: Judged | None
     rule: Judged
     rule_feature: str
@@ -97,6 +100,7 @@ def learn(
     table: Table,
     is_positive: Flags,
     groups: Rows,
+    customers: Rows,
     *,
     least_precision: float,
     random_state: int,
@@ -112,6 +116,8 @@ def learn(
     is_positive : array of bool, shape (rows,)
     groups : array of int, shape (rows,)
         Rows that stay together.
+    customers : array of int, shape (rows,)
+        Rows of one customer: the same, or finer.
     least_precision : float
         That the threshold must reach.
     random_state : int
@@ -120,7 +126,7 @@ def learn(
     progress : callable
         Told of what is done.
     """
-    return _Learning(table, is_positive, groups, least_precision, random_state, progress).run(spellings)
+    return _Learning(table, is_positive, groups, customers, least_precision, random_state, progress).run(spellings)
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class _Learning:
     table: Table
     is_positive: Flags
     groups: Rows
+    customers: Rows
     least_precision: float
     random_state: int
     progress: Progress
@@ -147,7 +154,7 @@ class _Learning:
             picks[chosen.candidate.name] = picks.get(chosen.candidate.name, 0) + 1
             by_rule[test], is_ruled[test], _ = self._rule(train, test)
             self.progress(f"fold {number + 1} of {OUTER}: {chosen.candidate.name}")
-        chosen = self._choose(rows, self.groups)
+        chosen = self._choose(rows)
         self.progress(f"all rows: {chosen.candidate.name}")
         codings = learn_codings(self.table, spellings)
         codes = code_matrix(codings, self.table)
@@ -157,6 +164,7 @@ class _Learning:
             codes,
             chosen.candidate.fit(codings, codes, self.is_positive, chosen.length),
             self._judged(probability, is_chosen),
+            self._by_customer(chosen) if self.has_twins else None,
             self._leaking(chosen) if len(np.unique(self.groups)) < len(rows) else None,
             self._judged(by_rule, is_ruled),
             self._rule(rows, rows)[2],
@@ -172,7 +180,7 @@ class _Learning:
 
     def _forecast(self, train: Rows, test: Rows) -> tuple[Chosen, Floats]:
         """Choose on the training rows, and score the test rows with what was chosen."""
-        chosen = self._choose(train, self.groups)
+        chosen = self._choose(train)
         return chosen, self._scored(chosen, train, test)
 
     def _scored(self, chosen: Chosen, train: Rows, test: Rows) -> Floats:
@@ -182,45 +190,44 @@ class _Learning:
         score: Floats = fitted.score(unseen)
         return score
 
-    def _choose(self, rows: Rows, groups: Rows) -> Chosen:
-        """Compare the candidates in inner folds, calibrate the best and choose its threshold there."""
+    @property
+    def has_twins(self) -> bool:
+        """Tell whether different customers were found that resemble each other."""
+        return len(np.unique(self.groups)) < len(np.unique(self.customers))
+
+    def _choose(self, rows: Rows) -> Chosen:
+        """Compare the candidates in inner folds, calibrate the best and choose its threshold there.
+
+        Where there are twins, folds that keep them together, which stand for strangers, count as much as folds that do
+        not, which stand for customers like those that are known: a shop will meet both. Calibration and threshold are
+        those of strangers.
+        """
         labels = self.is_positive[rows]
-        fold = make_folds(groups[rows], labels, INNER, self.random_state + 1)
-        scores: dict[int, Floats] = {}
-        lengths: dict[int, int | None] = {}
         known = candidates(self.random_state, len(rows))
-        parts = []
-        for number in range(INNER):
-            train, test = rows[fold != number], rows[fold == number]
-            codings = learn_codings(self.table.take(train))
-            parts.append(
-                (
-                    codings,
-                    code_matrix(codings, self.table.take(train)),
-                    self.is_positive[train],
-                    code_matrix(codings, self.table.take(test)),
-                )
-            )
+        views = [self.groups, self.customers] if self.has_twins else [self.groups]
+        staged = [self._stages(known, rows, groups[rows]) for groups in views]
+        lengths: list[int | None] = []
+        scores: list[list[Floats]] = [[] for _ in views]
         for place, candidate in enumerate(known):
-            stages: Floats | None = None
-            for number, (codings, codes, own, unseen) in enumerate(parts):
-                fitted = candidate.fit(codings, codes, own, None)
-                found = np.array(fitted.stages(unseen)[9::10]) if candidate.is_staged else fitted.score(unseen)[None, :]
-                stages = np.zeros((len(found), len(rows))) if stages is None else stages
-                stages[:, fold == number] = found
-            assert stages is not None
-            losses = np.logaddexp(0.0, np.where(labels, -stages, stages)).mean(axis=1)
-            best = int(losses.argmin())
-            scores[place] = stages[best]
-            lengths[place] = 10 * (best + 1) if candidate.is_staged else None
-        pairs = [place for place, candidate in enumerate(known) if candidate.rank == known[-1].rank]
-        scores[len(known)] = np.mean([scores[place] for place in pairs], axis=0)
-        lengths[len(known)] = None
-        known.append(mean_of([(known[place], lengths[place]) for place in pairs]))
-        best_place = _earned(known, scores, labels, groups[rows])
-        score = scores[best_place]
-        calibration = calibrate(score, labels)
-        probability = np.round(calibration.probability(score), PROBABILITY_DIGITS)
+            best = _best_stage([view[place] for view in staged], labels)
+            lengths.append(10 * (best + 1) if candidate.is_staged else None)
+            for found, view in zip(scores, staged, strict=True):
+                found.append(view[place][best])
+        boosted = [place for place, candidate in enumerate(known) if candidate.is_staged]
+        for found in scores:
+            found.append(np.mean([found[place] for place in boosted], axis=0))
+        known.append(mean_of([(known[place], lengths[place]) for place in boosted]))
+        lengths.append(None)
+        # what would ship is compared: with its calibration
+        people = len(np.unique(self.groups[rows][labels]))
+        calibrations = [calibrate(score, labels, people) for score in scores[0]]
+        by_row = [
+            np.mean([_losses(logit(calibration.probability(found[place])), labels) for found in scores], axis=0)
+            for place, calibration in enumerate(calibrations)
+        ]
+        best_place = _earned(known, by_row, self.groups[rows])
+        calibration = calibrations[best_place]
+        probability = np.round(calibration.probability(scores[0][best_place]), PROBABILITY_DIGITS)
         threshold, is_met = choose_threshold(probability, labels, self.least_precision)
         return Chosen(
             known[best_place],
@@ -229,10 +236,31 @@ class _Learning:
             threshold,
             is_met,
             {
-                f"{candidate.name}, {candidate.settings}": float(_losses(scores[place], labels).mean())
-                for place, candidate in enumerate(known)
+                f"{candidate.name}, {candidate.settings}": float(losses.mean())
+                for candidate, losses in zip(known, by_row, strict=True)
             },
         )
+
+    def _stages(self, known: Sequence[Candidate], rows: Rows, groups: Rows) -> list[Floats]:
+        """Return each candidate's scores of rows it has not seen, shape (stages, rows): a stage is ten trees more."""
+        fold = make_folds(groups, self.is_positive[rows], INNER, self.random_state + 1)
+        parts = []
+        for number in range(INNER):
+            train, test = rows[fold != number], rows[fold == number]
+            codings = learn_codings(self.table.take(train))
+            codes, unseen = (code_matrix(codings, self.table.take(part)) for part in (train, test))
+            parts.append((codings, codes, self.is_positive[train], unseen, fold == number))
+        staged = []
+        for candidate in known:
+            found: Floats | None = None
+            for codings, codes, own, unseen, is_tested in parts:
+                fitted = candidate.fit(codings, codes, own, None)
+                part = np.array(fitted.stages(unseen)[9::10]) if candidate.is_staged else fitted.score(unseen)[None, :]
+                found = np.zeros((len(part), len(rows))) if found is None else found
+                found[:, is_tested] = part
+            assert found is not None
+            staged.append(found)
+        return staged
 
     def _rule(self, train: Rows, test: Rows) -> tuple[Floats, Flags, str]:
         """Forecast by the one feature that does best alone in the training rows."""
@@ -250,17 +278,44 @@ class _Learning:
         assert best is not None
         return best[1:]
 
+    def _by_customer(self, chosen: Chosen) -> Judged:
+        """Judge the chosen model, as it ships, in folds that let twins be."""
+        probability = np.round(
+            chosen.calibration.probability(self._refitted(chosen, self.customers)), PROBABILITY_DIGITS
+        )
+        return self._judged(probability, probability >= chosen.threshold)
+
     def _leaking(self, chosen: Chosen) -> Judged:
         """Judge the chosen model in folds that tear copies apart, as is done by those who did not look for them."""
+        score = self._refitted(chosen, np.arange(self.table.rows))
+        probability = calibrate(score, self.is_positive).probability(score)
+        threshold, _ = choose_threshold(probability, self.is_positive, self.least_precision)
+        return self._judged(probability, probability >= threshold)
+
+    def _refitted(self, chosen: Chosen, groups: Rows) -> Floats:
+        """Return the scores that the chosen model gives rows it has not seen, in other folds."""
         rows = np.arange(self.table.rows)
-        fold = make_folds(rows, self.is_positive, OUTER, self.random_state)
+        fold = make_folds(groups, self.is_positive, OUTER, self.random_state)
         score = np.zeros(len(rows))
         for number in range(OUTER):
             train, test = rows[fold != number], rows[fold == number]
             score[test] = self._scored(chosen, train, test)
-        probability = calibrate(score, self.is_positive).probability(score)
-        threshold, _ = choose_threshold(probability, self.is_positive, self.least_precision)
-        return self._judged(probability, probability >= threshold)
+        return score
+
+
+def _best_stage(views: Sequence[Floats], labels: Flags) -> int:
+    """Return the stage with the smallest mean loss over views of shape (stages, rows), steepened as calibration would.
+
+    Many trees are too sure of themselves before they are calibrated: without it too few would be taken.
+    """
+    outcome = labels.astype(np.float64)
+    losses = []
+    for stage in range(len(views[0])):
+        level, slope, _ = logistic_line(views[0][stage], outcome)
+        # the slope of scores that are all equal is not known
+        steepened = [level + np.nan_to_num(slope) * view[stage] for view in views]
+        losses.append(np.mean([_losses(one, labels).mean() for one in steepened]))
+    return int(np.argmin(losses))
 
 
 def _losses(score: Floats, labels: Flags) -> Floats:
@@ -268,20 +323,18 @@ def _losses(score: Floats, labels: Flags) -> Floats:
     return result
 
 
-def _earned(known: Sequence[Candidate], scores: Mapping[int, Floats], labels: Flags, groups: Rows) -> int:
-    """Return the candidate to take: a more complex kind must beat the simpler one by two standard errors.
+def _earned(known: Sequence[Candidate], losses: Sequence[Floats], groups: Rows) -> int:
+    """Return the candidate to take: what is more complex to read must beat the simpler by two standard errors.
 
-    The difference in log loss is summed by group before its error is taken: copies are no further evidence.
+    The difference in log loss is summed by group before its error is taken: copies are no further evidence. Among
+    candidates that read alike, the smallest loss decides.
     """
-    losses = {place: _losses(score, labels) for place, score in scores.items()}
     _, member = np.unique(groups, return_inverse=True)
     best = 0
-    for place in sorted(scores, key=lambda one: known[one].rank):
-        if place == best:
-            continue
+    for rank in sorted({candidate.rank for candidate in known}):
+        places = [place for place, candidate in enumerate(known) if candidate.rank == rank]
+        place = min(places, key=lambda one: float(losses[one].mean()))
         gain = np.bincount(member.reshape(-1), weights=losses[best] - losses[place])
-        is_same_kind = known[place].rank == known[best].rank
-        error = 0.0 if is_same_kind else STANDARD_ERRORS * float(gain.std() * np.sqrt(len(gain)))
-        if float(gain.sum()) > error:
+        if float(gain.sum()) > STANDARD_ERRORS * float(gain.std() * np.sqrt(len(gain))):
             best = place
     return best

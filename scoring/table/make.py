@@ -86,11 +86,12 @@ def make_model(file: Path, name: str, wishes: Wishes, progress: Callable[[str], 
     # in doubt two spellings are one here: a copy that is missed flatters, one too many does not
     copies = find_copies(merged.merged(proposed), is_positive, RANDOM_STATE, found.repeated_ids)
     progress(f"{copies.people:,} different customers: {copies.copies:,} rows are copies or twins")
-    table, groups, rows = merged.only(found.features), copies.groups, merged.rows
+    table, rows = merged.only(found.features), merged.rows
+    groups, customers = copies.groups, copies.customers
     if rows > learning.MOST_ROWS:
         taken = np.sort(np.random.default_rng(RANDOM_STATE).choice(rows, learning.MOST_ROWS, replace=False))
         table, is_positive = table.take(taken), is_positive[taken]
-        groups = np.unique(groups[taken], return_inverse=True)[1].reshape(-1)
+        groups, customers = (np.unique(one[taken], return_inverse=True)[1].reshape(-1) for one in (groups, customers))
         notes.append(f"Learned from a random {learning.MOST_ROWS:,} of {rows:,} rows.")
     _check_size(is_positive, groups, wishes.label, found.positive)
     codings = learn_codings(table)
@@ -111,6 +112,7 @@ def make_model(file: Path, name: str, wishes: Wishes, progress: Callable[[str], 
         table,
         is_positive,
         groups,
+        customers,
         least_precision=wishes.least_precision,
         random_state=RANDOM_STATE,
         spellings=wishes.spellings or {},
@@ -128,6 +130,7 @@ def make_model(file: Path, name: str, wishes: Wishes, progress: Callable[[str], 
         "least_precision": wishes.least_precision,
         "is_threshold_met": learned.chosen.is_met,
         "metrics": _figures(learned.grouped.figures),
+        "metrics_by_customer": _figures(learned.by_customer.figures) if learned.by_customer else None,
         "metrics_leaking": _figures(learned.leaking.figures) if learned.leaking else None,
         "metrics_rule": _figures(learned.rule.figures),
         "rule": learned.rule_feature,
@@ -176,7 +179,8 @@ def _warn_of_copies(copies: Copies, rows: int) -> list[str]:
         found.append(f"{copies.exact:,} of {rows:,} rows repeat an earlier one in every column but ids.")
     if copies.twins:
         found.append(
-            f"{copies.twins:,} customers differ from another in at most {copies.distance} cells; kept together."
+            f"{copies.twins:,} customers differ from another in at most {copies.distance} cells: kept together, the "
+            "figures are those of customers unlike the known ones; the card has those with twins of known ones too."
         )
     if copies.is_any:
         found.append(

@@ -6,7 +6,7 @@ Its score is their sum, so that the reasons of a score are its own terms and not
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,17 +125,16 @@ class TableModel:
             weights += np.abs(part)
             scores += part
         probabilities = self.probability(scores)
+        largest = np.take_along_axis(contributions, order, axis=1)
         return [
-            self._answer(
-                values[row],
-                contributions[row].tolist(),
-                order[row].tolist(),
-                weight=weight,
-                score=score,
-                probability=probability,
-            )
-            for row, (weight, score, probability) in enumerate(
-                zip(weights.tolist(), scores.tolist(), probabilities.tolist(), strict=True)
+            self._answer(*one)
+            for one in zip(
+                values,
+                map(zip, order.tolist(), largest.tolist()),
+                weights.tolist(),
+                scores.tolist(),
+                probabilities.tolist(),
+                strict=True,
             )
         ]
 
@@ -153,22 +152,20 @@ class TableModel:
         order = sorted(range(len(contributions)), key=lambda place: -abs(contributions[place]))[:REASONS]
         weight = sum(abs(amount) for amount in contributions)
         probability = float(self.probability(np.array([score]))[0])
-        return self._answer(values, contributions, order, weight=weight, score=score, probability=probability)
+        largest = [(place, contributions[place]) for place in order]
+        return self._answer(values, largest, weight, score, probability)
 
     def _answer(
         self,
         values: Sequence[Cell],
-        contributions: Sequence[float],
-        order: Sequence[int],
-        *,
+        largest: Iterable[tuple[int, float]],
         weight: float,
         score: float,
         probability: float,
     ) -> Answer:
         reasons = []
         told = 0.0
-        for place in order:
-            amount = contributions[place]
+        for place, amount in largest:
             if abs(amount) < NEGLIGIBLE:
                 break
             members = self._members(place)

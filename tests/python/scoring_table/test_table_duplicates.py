@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -54,6 +55,20 @@ def test_exact_copies_and_twins_are_found() -> None:
     together = [len(set(copies.groups[made.family == one])) for one in set(made.family)]
     assert np.mean(np.array(together) == 1) > 0.8
     assert all(len(set(made.family[copies.groups == group])) == 1 for group in set(copies.groups))
+
+
+def test_a_customer_and_a_twin_are_one_group_and_two_customers() -> None:
+    made = make_labelled(700)
+    copies = copies_of(made)
+    # a row and itself with the shift added are one customer, though two words may differ, ...
+    assert (copies.customers[:700] == copies.customers[700:]).mean() > 0.95
+    # ... twins are not, and all of them are in one group
+    both = pd.DataFrame({"family": made.family[:700], "customer": copies.customers[:700], "group": copies.groups[:700]})
+    families = both[both.groupby("family")["family"].transform("size") > 1].groupby("family")
+    assert families["customer"].nunique().gt(1).mean() > 0.5
+    assert families["group"].nunique().eq(1).mean() > 0.8
+    # whoever is one customer is in one group
+    assert pd.Series(copies.groups).groupby(copies.customers).nunique().max() == 1
 
 
 def test_a_clean_table_has_none() -> None:
