@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from pipeline.base import paths
+from pipeline.base.console import say
 from pipeline.base.errors import PipelineError, StoppedByHand
 from pipeline.base.files import write_whole
 
@@ -48,10 +48,10 @@ def exit_code_of(body: Callable[[], None]) -> int:
     try:
         run_until_stopped(body)
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return error.exit_code
     except Exception as error:
-        print(f"error: {_explain(error)}", file=sys.stderr)
+        say(f"error: {_explain(error)}")
         return 1
     return 0
 

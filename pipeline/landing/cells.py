@@ -189,7 +189,8 @@ def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
         says_nothing = f"strlen({text}) <= {_LONGEST_OF_TOOLS} AND {text} IN ({_listed(WORDS_OF_TOOLS)})"
         return f"CASE WHEN {says_nothing} THEN NULL ELSE {text} END"
     is_kept = keeps_zips and column.form == "zip_prefix"
-    words = (*WORDS_FOR_NOTHING, *WORDS_FOR_UNKNOWN) if column.form else WORDS_FOR_NOTHING
+    # a category may be called unknown
+    words = (*WORDS_FOR_NOTHING, *WORDS_FOR_UNKNOWN) if column.form not in ("", "label") else WORDS_FOR_NOTHING
     # a place is left as it was typed, for models give it its usual spelling
     shown = f"trim({text}, {literal(TRIMMED)})" if column.form == "place" else text
     is_nothing = _says_nothing(shown, words)
@@ -199,6 +200,8 @@ def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
         is_number = f"ends_with({text}, '0') AND contains({text}, '.') AND regexp_full_match({text}, '{NUMBER_ID}')"
         text = f"CASE WHEN {is_number} THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
     otherwise = {"zip_prefix": _zip_prefix, "state": _state}.get(column.form) if not is_kept else None
+    if column.form == "label" and column.where_absent is not None:
+        return f"CASE WHEN {text} IS NULL OR {is_nothing} THEN {literal(column.where_absent)} ELSE {text} END"
     clean = f"CASE WHEN {is_nothing} THEN NULL ELSE {otherwise(text) if otherwise else text} END"
     # what nearly all say is quickly told
     if column.form == "zip_prefix" and not is_kept:
@@ -233,17 +236,26 @@ def _state(text: str) -> str:
     )
 
 
+def spelt_plainly(text: str) -> str:
+    """Write the SQL of what a label says however it is spelt: in capitals, with accents, blanks or hyphens."""
+    seen = f"regexp_replace({text}, '{UNSEEN}', '', 'g')"
+    return f"lower(strip_accents(trim(regexp_replace({seen}, '(_|-|{BLANKS})+', ' ', 'g'))))"
+
+
 def _zip_prefix(text: str) -> str:
     """Write the SQL of the five digits of a zip prefix: a tool that took it for a number has lost its leading zeros.
 
     What is no zip code in a form that is known stays as it is: a wrong place is worse than none.
     """
     bare = f"regexp_replace({text}, '[ ''=\"]', '', 'g')"
-    digits = f"regexp_replace(regexp_replace({bare}, '^([0-9]{{3,}})[.,]0+$', '\\1'), '[.,-]', '', 'g')"
+    # 1001.0 and 1001.000 are numbers with decimals, and so is 1.0; 1.000 is a thousand
+    decimals = r"^([0-9]{3,})[.,]0+$|^([0-9]{1,2})[.,]0{1,2}$"
+    digits = f"regexp_replace(regexp_replace({bare}, '{decimals}', '\\1\\2'), '[.,-]', '', 'g')"
     # as a number, with a spreadsheet's separators between thousands, or in full with a hyphen (Brazil, United States)
     forms = (
         r"[0-9]{1,9}",
         r"[0-9]{3,9}[.,]0+",
+        r"[0-9]{1,2}[.,]0{1,2}",
         r"[0-9]{1,2}([.,][0-9]{3}){1,2}",
         r"[0-9]{1,2}[.][0-9]{3}-[0-9]{3}",
         r"[0-9]{4,5}-[0-9]{3,4}",
