@@ -98,7 +98,9 @@ def read_alerts(file: Path | None = None) -> list[Alert]:
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise InputError(f"{file.name} is no YAML: {' '.join(str(error).split())}") from error
     top = read_mapping(content, file.name, ("settings", "alerts"))
-    settings = read_mapping({} if top.get("settings") is None else top["settings"], f"{file.name}, settings", ("language", "quiet_hours"))
+    settings = read_mapping(
+        {} if top.get("settings") is None else top["settings"], f"{file.name}, settings", ("language", "quiet_hours")
+    )
     listed = top.get("alerts")
     if not isinstance(listed, list):
         raise InputError(f"{file.name}: `alerts` must be a list; [] for none.")

@@ -19,6 +19,7 @@ from pipeline.landing.contract import DEGREE, KINDS, MONEY, STAMP, TEXT, WHOLE, 
 
 # Kinds of problem, the gravest first, in the words that dashboards show.
 NO_ROW = "the line is no row"
+UNANSWERED = "a survey without an answer"
 MISSING = "a required cell is missing"
 DESTROYED = "an id was rounded by a spreadsheet"
 UNREADABLE = "a cell cannot be read"
@@ -29,6 +30,9 @@ NOT_LISTED = "a value outside the list"
 OUT_OF_RANGE = "a value outside its range"
 FAR_DATE = "a date far from all others"
 BROKEN = "the line is broken"
+
+# Set aside, and no loss.
+NO_LOSSES = (NO_ROW, UNANSWERED)
 
 # What tools write for an empty cell; never a person, a city or a day.
 WORDS_FOR_NOTHING = (
@@ -315,6 +319,7 @@ def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = F
     found = [Check(problem, f"_problem = {literal(problem)}", "_fault", says_all=True) for problem in faults]
     found.append(_no_row(table))
     columns = [column for column in table.fields.values() if column.name not in absent]
+    found += [_unanswered(column, columns) for column in columns if column.is_answer]
     for column in columns:
         if table.is_filled(column.name):
             written = f"CASE WHEN {raw(column)} <> '' THEN ' (written ' || {_quoted(column)} || ')' ELSE '' END"
@@ -337,6 +342,13 @@ def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = F
                 sentence = _saying(column, f" is {side} {bound}")
                 found.append(Check(OUT_OF_RANGE, f"{value(column)} {sign} {limit}", sentence))
     return found
+
+
+def _unanswered(answer: Column, columns: Iterable[Column]) -> Check:
+    """Tell a survey that was sent and not answered: no score, and not a word."""
+    words = [column for column in columns if column.form == "free_text"]
+    condition = " AND ".join(is_nothing(column) for column in (answer, *words))
+    return Check(UNANSWERED, condition, literal(f"{answer.name}: no answer, and no word"), says_all=True)
 
 
 def _unreadable(column: Column) -> Check:

@@ -61,6 +61,8 @@ class Column:
         What its cells are in a file that lacks it; of a label, what an empty cell is too.
     is_extra : bool
         Whether most shops' exports lack it, so that nothing is said where it is absent.
+    is_answer : bool
+        Whether a row without it and without a word says nothing, and is set aside without being a loss.
     form : Form
         How its text is written: an ``id``, a ``zip_prefix``, a ``state``, a ``place`` that models give its
         usual spelling, a ``label`` that groups are counted by, ``free_text`` that is left as it is; or a date that is a
@@ -83,6 +85,7 @@ class Column:
     may_be_absent: bool | None = None
     where_absent: str | None = None
     is_extra: bool = False
+    is_answer: bool = False
     form: Form = ""
     minimum: float | None = None
     maximum: float | None = None

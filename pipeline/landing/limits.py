@@ -44,12 +44,12 @@ def check_quarantine(books: dict[str, Landed], variables: str | None = None) -> 
 
 
 def _lost_rows(landing: Path, table: str) -> int:
-    """Count the rows in quarantine; lines that are no rows, such as the column names again, are no loss."""
+    """Count the rows in quarantine; the column names again, or a survey nobody answered, are no loss."""
     with duckdb.connect() as connection:
         return scalar(
             connection,
             f"""SELECT count(*) FROM {parquet(landing / "quarantine" / f"{table}.parquet")}
-            WHERE problem <> {literal(cells.NO_ROW)}""",
+            WHERE problem NOT IN ({", ".join(map(literal, cells.NO_LOSSES))})""",
         )
 
 

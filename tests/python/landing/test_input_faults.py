@@ -16,6 +16,7 @@ from input_folder import InputFolder, copied, small_shop
 from pipeline.base.errors import InputError, PipelineError
 from pipeline.landing import cells
 from pipeline.landing.contract import raw_tables
+from pipeline.landing.limits import check_quarantine
 from pipeline.landing.load import load
 
 Change = Callable[[InputFolder], None]
@@ -88,7 +89,8 @@ ROW_FAULTS: dict[str, tuple[str, Change, int, str]] = {
     "half a line number": ("order_items", add("order_items", NEW_ITEM.format(2.5, "1.00")), 1, "a whole number"),
     "score of six": ("order_reviews", add("order_reviews", NEW_REVIEW.format(6, "")), 1, "review_score: 6 is above 5"),
     "score of nought": ("order_reviews", add("order_reviews", NEW_REVIEW.format(0, "")), 1, "below 1"),
-    "missing score": ("order_reviews", add("order_reviews", NEW_REVIEW.format("", "")), 1, "review_score: missing"),
+    "missing score": ("order_reviews", add("order_reviews", NEW_REVIEW.format("", "ok")), 1, "review_score: missing"),
+    "a survey without an answer": ("order_reviews", add("order_reviews", NEW_REVIEW.format("", "")), 1, "no answer"),
     "date of 1970": ("orders", swap("orders", "2024-01-10 12:00:00", "1970-01-01 00:00:00"), 1, "below 1990-01-01"),
     "date of 9999": ("orders", swap("orders", "2024-01-10 15:00:00", "9999-12-31 00:00:00"), 1, "above 2099-12-31"),
     "date that is none": ("orders", swap("orders", "2024-01-10 12:00:00", "2024-02-30 12:00:00"), 1, "2024-02-30"),
@@ -669,6 +671,14 @@ def test_a_cell_is_read_as_it_is_meant_or_set_aside(shop: InputFolder, kind: str
         for number, written in enumerate(forms)
     }
     assert found == forms
+
+
+def test_a_survey_that_nobody_answered_stops_nothing(shop: InputFolder) -> None:
+    shop.append("order_reviews", NEW_REVIEW.format("", ""))
+    check_quarantine(shop.load())
+    shop.append("order_reviews", NEW_REVIEW.format("", "never came").replace("new-review", "with-words"))
+    with pytest.raises(InputError, match="order_reviews: 1 of 14 rows .*review_score: missing"):
+        check_quarantine(shop.load())
 
 
 def test_a_category_is_one_however_it_is_spelt(shop: InputFolder, capsys: pytest.CaptureFixture[str]) -> None:

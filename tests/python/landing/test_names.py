@@ -136,6 +136,10 @@ def test_a_message_names_the_folder_that_a_person_named(
 ) -> None:
     monkeypatch.setenv("RAW_DIR", str(tmp_path / name))
     monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / f"warehouse {name}"))
-    assert exit_code_of(lambda: [load()] and None) == InputError.exit_code
+
+    def land() -> None:
+        load()
+
+    assert exit_code_of(land) == InputError.exit_code
     shown = name.replace("\n", "\\n").replace("\u00a0", "\\xa0").replace("\udce3", "\\udce3")
     assert f"There is no folder {tmp_path}/{shown}." in capsys.readouterr().err
