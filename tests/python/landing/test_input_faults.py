@@ -677,7 +677,7 @@ def test_a_survey_that_nobody_answered_stops_nothing(shop: InputFolder) -> None:
     shop.append("order_reviews", NEW_REVIEW.format("", ""))
     check_quarantine(shop.load())
     shop.append("order_reviews", NEW_REVIEW.format("", "never came").replace("new-review", "with-words"))
-    with pytest.raises(InputError, match="order_reviews: 1 of 14 rows .*review_score: missing"):
+    with pytest.raises(InputError, match=r"order_reviews: 1 of 14 rows .*review_score: missing"):
         check_quarantine(shop.load())
 
 
