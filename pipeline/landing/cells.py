@@ -57,6 +57,12 @@ _LONGEST_OF_TOOLS = max(map(len, WORDS_OF_TOOLS))
 # Where a person has added up, or a tool has drawn a line, there is no row.
 TOTALS = ("total", "totals", "grand total", "subtotal", "sum", "count")
 
+# What reports and tools write alone into a line: how many rows there were, where they end, a remark.
+REMARKS = (
+    r"\(?[0-9][0-9.,]* (rows?|lines?|records?|registros?|linhas?)( (selected|affected|fetched|returned))?[.)]*",
+    r"(sub|grand )?totals?( geral)?:?|totais:?|итого:?|всего:?|eof|end of (file|report|data)[.]?|fim|sep=|#.*|--.*",
+)
+
 # The documented form: date, or date and time, as the shop's clock showed it; the first is the usual one, quickly told.
 USUAL_STAMP = "____-__-__ __:__:__"
 LOCAL_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
@@ -375,7 +381,9 @@ def _no_row(table: RawTable) -> Check:
         f"{raw(column)} < '0' AND regexp_full_match({raw(column)}, '[-=+ ]{{2,}}')" for column in (first, second)
     )
     is_header = " AND ".join(
-        f"contains({raw(column)}, '_') AND lower(trim({raw(column)})) IN ({_listed(table.fields)})"
+        # files joined one after the other bring their byte order marks along
+        f"contains({raw(column)}, '_') "
+        f"AND lower(trim({raw(column)}, {literal(TRIMMED + chr(34))})) IN ({_listed(table.fields)})"
         for column in (first, second)
     )
     is_total = "false"
@@ -385,11 +393,22 @@ def _no_row(table: RawTable) -> Check:
         others = [column for name, column in table.fields.items() if name not in table.key and table.is_filled(name)]
         if others:
             is_total += f" AND {is_nothing(others[0])}"
+    # the usual row has a second cell, and is settled by it
+    alone = " AND ".join(_is_blank(column) for column in list(table.fields.values())[1:])
+    is_empty = f"{_is_blank(first)} AND {alone}"
+    remark = f"regexp_full_match(lower(trim({raw(first)}, {literal(TRIMMED)})), '{'|'.join(REMARKS)}')"
     sentence = (
         f"CASE WHEN {is_header} THEN 'the line of column names again' WHEN {is_total} THEN 'a line of totals' "
-        "ELSE 'a line that is drawn' END"
+        f"WHEN {is_empty} THEN 'an empty line' WHEN {alone} THEN 'a remark, no row' ELSE 'a line that is drawn' END"
     )
-    return Check(NO_ROW, f"({is_header}) OR ({is_total}) OR ({ruler})", sentence, says_all=True)
+    tests = [is_header, is_total, is_empty, f"{alone} AND {remark}", ruler]
+    return Check(NO_ROW, " OR ".join(f"({test})" for test in tests), sentence, says_all=True)
+
+
+def _is_blank(column: Column) -> str:
+    """Write the SQL that tells whether nothing is seen in a cell; most begin with a letter or a digit, quickly told."""
+    text = raw(column)
+    return f"({text} IS NULL OR (({text} < '!' OR {text} > '~') AND trim({text}, {literal(TRIMMED)}) = ''))"
 
 
 def _quoted(column: Column) -> str:

@@ -145,7 +145,17 @@ ROW_FAULTS: dict[str, tuple[str, Change, int, str]] = {
         1,
         "the line of column names again",
     ),
+    "the line of column names again, after a byte order mark": (
+        "sellers",
+        add("sellers", "\ufeffseller_id,seller_zip_code_prefix,seller_city,seller_state"),
+        1,
+        "the line of column names again",
+    ),
     "a line that is drawn": ("sellers", add("sellers", "---------,------,-----,--"), 1, "a line that is drawn"),
+    "a remark of a tool": ("sellers", add("sellers", "(3 rows),,,"), 1, "a remark, no row"),
+    "a remark of a person": ("products", add("products", "# checked by Ana,,,,,,,,"), 1, "a remark, no row"),
+    "the end of a report": ("sellers", add("sellers", "Total geral, ,,"), 1, "a remark, no row"),
+    "an empty line of a spreadsheet": ("order_items", add("order_items", ", ,,\u00a0,,,"), 1, "an empty line"),
     "a line of totals": ("sellers", add("sellers", "Total,,,"), 1, "a line of totals"),
     "an order of another age": (
         "orders",
