@@ -118,6 +118,11 @@ def _queries_hear(is_outermost: bool) -> Iterator[None]:
         os.close(heard)
 
 
+def is_stopping() -> bool:
+    """Tell whether Ctrl-C came, and the run is on its way to its end."""
+    return bool(_stops)
+
+
 def stop_if_asked() -> None:
     """End the run where Ctrl-C came and something that was at work has kept it to itself.
 

@@ -469,7 +469,7 @@ def _delimiter(path: Path, name: str, declared: str) -> str:
 
 
 def _first_lines(path: Path) -> list[str]:
-    found = []
+    found: list[str] = []
     with csvtext.open_bytes(path) as stream:
         for line in stream:
             text = line[: csvtext.LONGEST_SHOWN].decode("utf-8", "replace").removeprefix("\ufeff").rstrip("\r\n")
