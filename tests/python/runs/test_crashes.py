@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -22,6 +23,7 @@ from builds import ROOT, build_warehouse, published_file, query, run, small_disk
 from input_folder import small_shop
 
 from pipeline import __main__ as command
+from pipeline.base import dbt_internals, outcome
 from pipeline.base.errors import BuildError
 from pipeline.base.resources import restrain
 from pipeline.runs import events
@@ -301,6 +303,15 @@ def stopped(at_work: Callable[..., None], folder: Path, monkeypatch: pytest.Monk
     log = (folder / "warehouse" / "logs" / "events.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in log] == ["stopped"] and "stopped" not in events.TOLD
     return code
+
+
+def test_dbt_says_nothing_more_once_ctrl_c_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    event = SimpleNamespace(level_tag=lambda: "error")
+    for stops in ([], [signal.SIGINT]):
+        monkeypatch.setattr(outcome, "_stops", stops)
+        dbt_internals._fire_unless_debug(said.append, event)
+        assert len(said) == 1
 
 
 def test_dbt_stopped_by_hand_is_stopped_even_where_the_shell_had_it_ignored(
