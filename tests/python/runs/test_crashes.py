@@ -310,7 +310,7 @@ def test_dbt_says_nothing_more_once_ctrl_c_came(monkeypatch: pytest.MonkeyPatch)
     event = SimpleNamespace(level_tag=lambda: "error")
     for stops in ([], [signal.SIGINT]):
         monkeypatch.setattr(outcome, "_stops", stops)
-        dbt_internals._fire_unless_debug(said.append, event)
+        dbt_internals._fire_unless_debug(lambda *given: said.append(given), event)
         assert len(said) == 1
 
 
