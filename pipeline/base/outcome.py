@@ -146,6 +146,11 @@ def _explain(error: Exception) -> str:
     unharmed = "What is published is as it was; the next run needs no repair."
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:
         return f"The disk of {paths.warehouse_dir()} is full ({first}). Free some space and run again. {unharmed}"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{error.filename or 'A file'} may not be read or written by this user ({error.strerror}). Give the right, "
+            f"or name another folder. {unharmed}"
+        )
     place = paths.warehouse_dir() / "last_crash.txt"
     try:
         write_whole(place, traceback.format_exc())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -303,6 +304,18 @@ def stopped(at_work: Callable[..., None], folder: Path, monkeypatch: pytest.Monk
     log = (folder / "warehouse" / "logs" / "events.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in log] == ["stopped"] and "stopped" not in events.TOLD
     return code
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_may_not_be_written_is_named_with_the_cure(
+    capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def refused() -> None:
+        raise OSError(number, os.strerror(number), "data/backups")
+
+    assert outcome.exit_code_of(refused) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: data/backups may not be read or written by this user (") and "another folder" in said
 
 
 def test_dbt_says_nothing_more_once_ctrl_c_came(monkeypatch: pytest.MonkeyPatch) -> None:
