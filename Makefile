@@ -60,10 +60,10 @@ status: $(VENV)/.installed ## what is published, since when, and what went wrong
 	@$(PIPELINE) -m pipeline status
 
 backup: $(VENV)/.installed ## copy landing, published builds, campaigns and the dashboards' metadata into one file, secrets into another (TO=folder)
-	@$(PIPELINE) -m pipeline backup --to "$(or $(TO),data/backups)"
+	@$(PIPELINE) -m pipeline backup --to "$${TO:-data/backups}"
 
 restore: $(VENV)/.installed ## put a backup back into empty folders (FROM=file)
-	@$(PIPELINE) -m pipeline restore --from "$(FROM)"
+	@$(PIPELINE) -m pipeline restore --from "$${FROM:-}"
 
 score: $(VENV)/.installed ## judge and fit the churn model again, score, refresh what depends on the scores, publish (HORIZONS="30 90 180 365": further windows of the forecast)
 	@$(PIPELINE) -m demo --if-absent --orders $(ORDERS) --shop $(SHOP)
@@ -73,7 +73,7 @@ extract: .venv-extract/.installed ## take what databases and APIs hold into the 
 	@.venv-extract/bin/python -m extraction $(EXTRACT)
 
 map: $(VENV)/.installed ## a dry run of shop.yml: how every column is read, and what is refused (FILE=export.csv: a first shop.yml for it)
-	@$(PIPELINE) -m pipeline map $(if $(FILE),--suggest "$(FILE)",--check)
+	@$(PIPELINE) -m pipeline map $(if $(FILE),--suggest "$$FILE",--check)
 
 demo: $(VENV)/.installed $(if $(filter postgres,$(SHAPE)),.venv-extract/.installed) ## (re)generate the demo shop into data/demo (ORDERS=100000, SHOP=default or loyal; SHAPE=transactions, shopify, woocommerce, magento or postgres)
 	@$(PIPELINE) -m demo --orders $(ORDERS) --shop $(SHOP) $(if $(SHAPE),--shape $(SHAPE))
@@ -99,7 +99,7 @@ api: $(VENV)/.installed ## serve what is published, and the models, to programs 
 	@$(PIPELINE) -m api
 
 model: $(VENV)/.installed ## learn from a table with a label: TABLE=file.csv LABEL=Churn; into data/models, served by make api
-	@$(PIPELINE) -m scoring.table "$(TABLE)" --label "$(LABEL)" $(MODEL)
+	@$(PIPELINE) -m scoring.table "$${TABLE:-}" --label "$${LABEL:-}" $(MODEL)
 
 bench: .venv/.installed .venv-bench/.installed ## measure every step, and rivals on the same work; writes docs/benchmarks.md (BENCH="--large --part rivals": ten million orders, one half of it)
 	@.venv/bin/python -m benchmarks $(BENCH)

@@ -167,7 +167,8 @@ def _audience(entry: Any, file: str, number: int) -> Audience:
     stratify_by = said.get("stratify_by")
     if stratify_by is not None and not isinstance(stratify_by, str):
         raise InputError(f"{where}: stratify_by must be a column of customer_360.")
-    left_out = read_mapping(said.get("leave_out") or {}, f"{where}, leave_out", sorted(LeaveOut.__dataclass_fields__))
+    left_out = {} if said.get("leave_out") is None else said["leave_out"]
+    left_out = read_mapping(left_out, f"{where}, leave_out", sorted(LeaveOut.__dataclass_fields__))
     in_another = left_out.get("in_another_campaign", True)
     if not isinstance(in_another, bool):
         raise InputError(f"{where}, leave_out: in_another_campaign must be true or false, not {in_another!r}.")

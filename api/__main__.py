@@ -7,10 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import uvicorn
-
-from api.app import create_app
-from api.keys import read_or_make
 from pipeline.base import paths
 from pipeline.base.console import say
 from pipeline.base.errors import PipelineError
@@ -34,6 +30,12 @@ def keys_folder() -> Path:
 
 
 def _serve(port: int | None) -> None:
+    # imported here: they take a second, in which Ctrl-C is to be heard too
+    import uvicorn
+
+    from api.app import create_app
+    from api.keys import read_or_make
+
     port = port or int(_number("API_PORT", 8089))
     try:
         keys, made = read_or_make(keys_folder())

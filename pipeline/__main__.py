@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base import paths
-from pipeline.base.console import say
+from pipeline.base.console import answer, say
 from pipeline.base.errors import DamagedBuildError, InputError, PipelineError
 from pipeline.base.outcome import exit_code_of, run_until_stopped
 
@@ -86,7 +86,7 @@ def _status(_: argparse.Namespace) -> None:
     from pipeline.status import status
 
     lines, fault = status()
-    print("\n".join(lines))
+    answer("\n".join(lines))
     if fault:
         raise PipelineError(fault)
 
@@ -94,13 +94,13 @@ def _status(_: argparse.Namespace) -> None:
 def _propose(_: argparse.Namespace) -> None:
     from pipeline.propose import propose
 
-    print("\n".join(propose()))
+    answer("\n".join(propose()))
 
 
 def _backup(options: argparse.Namespace) -> None:
     from pipeline.backup import backup
 
-    print(backup(Path(options.to)))
+    answer(str(backup(Path(options.to))))
 
 
 def _restore(options: argparse.Namespace) -> None:
@@ -118,7 +118,7 @@ def _map(options: argparse.Namespace) -> None:
     from pipeline.mapping.check import check_shop
 
     lines, is_fit = check_shop()
-    print("\n".join(lines))
+    answer("\n".join(lines))
     if not is_fit:
         raise InputError("shop.yml does not fit the files yet; what to change is listed above.")
 
@@ -127,7 +127,7 @@ def _alerts(_: argparse.Namespace) -> None:
     from pipeline.alerts.telling import dry_run
 
     lines, is_fit = dry_run()
-    print("\n".join(lines))
+    answer("\n".join(lines))
     if not is_fit:
         raise InputError("not every alert can be evaluated; what to change is said above.")
 

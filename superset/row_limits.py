@@ -25,12 +25,24 @@ def keep_smaller_limit(statement: SQLStatement, limit: int, method: LimitMethod)
         How the database wants it to be written.
     """
     own = statement._parsed.args.get("limit")
-    if own is None or method != LimitMethod.FORCE_LIMIT:
+    if _is_of_all(own):
+        statement._parsed.set("limit", None)
+        own = None
+    if statement._parsed.args.get("sample") and own is None:
+        # a limit before `using sample` is none that DuckDB knows
+        _force(statement, limit, LimitMethod.WRAP_SQL)
+    elif own is None or method != LimitMethod.FORCE_LIMIT:
         _force(statement, limit, method)
     elif _is_plain(own):
         _force(statement, min(limit, int(own.expression.name)), method)
     else:  # `limit 10 percent`, `limit 1 + 1`, `fetch first 2 rows only`
         _force(statement, limit, LimitMethod.WRAP_SQL)
+
+
+def _is_of_all(own: Any) -> bool:
+    """Tell whether a limit is `limit all`, which sqlglot takes for a column."""
+    said = own.expression if isinstance(own, exp.Limit) else None
+    return isinstance(said, exp.Column) and said.sql().lower() == "all"
 
 
 def _is_plain(own: Any) -> bool:

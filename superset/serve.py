@@ -36,6 +36,7 @@ PID_FILE, SERVER_FILE, ALIVE_FILE = "gunicorn.pid", "server.json", "server.lock"
 GRACE_SECONDS, END_SECONDS = 10, 20
 # What gunicorn needs, on a busy machine too, until it has written down its process.
 BEGIN_SECONDS = 30
+STOPPED_BY_HAND = 130  # exit code, as of every other command
 
 _say = state.say
 
@@ -414,6 +415,9 @@ def main() -> int:
         AssetError,
     ) as error:
         _say(f"error: {error}")
+    except KeyboardInterrupt:
+        _say("error: stopped by hand. The next start needs no repair.")
+        return STOPPED_BY_HAND
     except Exception as error:
         if not state.is_of_a_full_disk(error):
             raise

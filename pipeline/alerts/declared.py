@@ -98,7 +98,9 @@ def read_alerts(file: Path | None = None) -> list[Alert]:
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise InputError(f"{file.name} is no YAML: {' '.join(str(error).split())}") from error
     top = read_mapping(content, file.name, ("settings", "alerts"))
-    settings = read_mapping(top.get("settings") or {}, f"{file.name}, settings", ("language", "quiet_hours"))
+    settings = read_mapping(
+        {} if top.get("settings") is None else top["settings"], f"{file.name}, settings", ("language", "quiet_hours")
+    )
     listed = top.get("alerts")
     if not isinstance(listed, list):
         raise InputError(f"{file.name}: `alerts` must be a list; [] for none.")
@@ -161,8 +163,10 @@ def _limits(kind: str, content: Any, where: str) -> tuple[dict[str, float], bool
 
 
 def _quiet_hours(content: Any, where: str) -> QuietHours | None:
-    if not content:
+    if content is None:
         return None
+    if not isinstance(content, dict):
+        raise InputError(f'{where}: say {{from: "21:00", to: "08:00"}}, or null for none, not {content!r}.')
     said = read_mapping(content, where, ("from", "to"))
     hours = []
     for key in ("from", "to"):
@@ -170,6 +174,8 @@ def _quiet_hours(content: Any, where: str) -> QuietHours | None:
         if not isinstance(value, str) or not _HOUR.fullmatch(value):
             raise InputError(f'{where}: {key} must be a time of the day in quotes, such as "21:00", not {value!r}.')
         hours.append(time.fromisoformat(value))
+    if hours[0] == hours[1]:
+        raise InputError(f"{where}: from and to are the same time; leave quiet_hours out where there are none.")
     return QuietHours(*hours)
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.base.paths import as_given
+
 
 class Step:
     """What a running step wants to add to its closing line."""
@@ -17,7 +19,12 @@ class Step:
 
 def say(text: str) -> None:
     """Print one line to stderr at once, so that logs of a pipe stay in order."""
-    print(text, file=sys.stderr, flush=True)
+    print(as_given(text), file=sys.stderr, flush=True)
+
+
+def answer(text: str) -> None:
+    """Print what a command was asked for."""
+    print(as_given(text))
 
 
 @contextmanager

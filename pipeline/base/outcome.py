@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from pipeline.base import paths
+from pipeline.base.console import say
 from pipeline.base.errors import PipelineError, StoppedByHand
 from pipeline.base.files import write_whole
 
@@ -48,10 +48,10 @@ def exit_code_of(body: Callable[[], None]) -> int:
     try:
         run_until_stopped(body)
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return error.exit_code
     except Exception as error:
-        print(f"error: {_explain(error)}", file=sys.stderr)
+        say(f"error: {_explain(error)}")
         return 1
     return 0
 
@@ -118,6 +118,11 @@ def _queries_hear(is_outermost: bool) -> Iterator[None]:
         os.close(heard)
 
 
+def is_stopping() -> bool:
+    """Tell whether Ctrl-C came, and the run is on its way to its end."""
+    return bool(_stops)
+
+
 def stop_if_asked() -> None:
     """End the run where Ctrl-C came and something that was at work has kept it to itself.
 
@@ -141,6 +146,11 @@ def _explain(error: Exception) -> str:
     unharmed = "What is published is as it was; the next run needs no repair."
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:
         return f"The disk of {paths.warehouse_dir()} is full ({first}). Free some space and run again. {unharmed}"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{error.filename or 'A file'} may not be read or written by this user ({error.strerror}). Give the right, "
+            f"or name another folder. {unharmed}"
+        )
     place = paths.warehouse_dir() / "last_crash.txt"
     try:
         write_whole(place, traceback.format_exc())

@@ -15,6 +15,8 @@ DEMO_DEFAULT = Path("data/demo")
 ALERTS = Path("alerts.yml")
 # DuckDB reads a question mark in a path as the beginning of options, and a backslash as a slash, however it is written.
 NEVER_OPENED = "?\\"
+# Links by which folders are reached, with the names that people know.
+_linked: dict[str, str] = {}
 
 
 def raw_dir() -> Path:
@@ -88,7 +90,17 @@ def openable(folder: Path) -> Path:
         part = link.with_name(f"{link.name}.{os.getpid()}.part")
         part.symlink_to(folder, target_is_directory=True)
         part.replace(link)
+    _linked[str(link)] = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
     return link
+
+
+def as_given(text: str) -> str:
+    """Write a message with the folders that people named, where it has the links they are reached through."""
+    for link, folder in _linked.items():
+        text = text.replace(link, folder)
+    return text
 
 
 def is_utf8(name: str) -> bool:

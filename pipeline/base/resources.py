@@ -23,6 +23,7 @@ from pipeline.base.sql import literal
 SHARE = 0.5
 MOST = 5 * 2**30
 LEAST = 512 * 2**20
+LEAST_AT_ALL = 64 * 2**20  # with less the engine cannot even open its file
 # What the most expensive models hold: 2.7 GB with a million orders.
 BYTES_PER_ORDER = 2_500
 # What a build file with ids as they are (macros/tables.sql) takes, 18 GB with ten million orders; the published file,
@@ -46,8 +47,8 @@ def memory_limit() -> int:
         WAREHOUSE_MEMORY is set to something that is no amount of memory.
     """
     if given := os.environ.get("WAREHOUSE_MEMORY"):
-        found = re.fullmatch(r"\s*([0-9.]+)\s*(MB|GB)\s*", given, flags=re.IGNORECASE)
-        if found is None or not float(found[1]) > 0:
+        found = re.fullmatch(r"\s*([0-9]{1,6}(?:[.][0-9]{1,3})?)\s*(MB|GB)\s*", given, flags=re.IGNORECASE | re.ASCII)
+        if found is None or float(found[1]) * UNITS[found[2].upper()] < LEAST_AT_ALL:
             raise PipelineError(f"WAREHOUSE_MEMORY is {given!r}; it must be an amount such as 4GB or 800MB.")
         return int(float(found[1]) * UNITS[found[2].upper()])
     return max(LEAST, min(MOST, int(SHARE * machine_memory())))

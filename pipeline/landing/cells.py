@@ -19,6 +19,7 @@ from pipeline.landing.contract import DEGREE, KINDS, MONEY, STAMP, TEXT, WHOLE, 
 
 # Kinds of problem, the gravest first, in the words that dashboards show.
 NO_ROW = "the line is no row"
+UNANSWERED = "a survey without an answer"
 MISSING = "a required cell is missing"
 DESTROYED = "an id was rounded by a spreadsheet"
 UNREADABLE = "a cell cannot be read"
@@ -29,6 +30,9 @@ NOT_LISTED = "a value outside the list"
 OUT_OF_RANGE = "a value outside its range"
 FAR_DATE = "a date far from all others"
 BROKEN = "the line is broken"
+
+# Set aside, and no loss.
+NO_LOSSES = (NO_ROW, UNANSWERED)
 
 # What tools write for an empty cell; never a person, a city or a day.
 WORDS_FOR_NOTHING = (
@@ -52,6 +56,12 @@ _LONGEST_WORD = max(map(len, (*WORDS_FOR_NOTHING, *WORDS_FOR_UNKNOWN)))
 _LONGEST_OF_TOOLS = max(map(len, WORDS_OF_TOOLS))
 # Where a person has added up, or a tool has drawn a line, there is no row.
 TOTALS = ("total", "totals", "grand total", "subtotal", "sum", "count")
+
+# What reports and tools write alone into a line: how many rows there were, where they end, a remark.
+REMARKS = (
+    r"\(?[0-9][0-9.,]* (rows?|lines?|records?|registros?|linhas?)( (selected|affected|fetched|returned))?[.)]*",
+    r"(sub|grand )?totals?( geral)?:?|totais:?|итого:?|всего:?|eof|end of (file|report|data)[.]?|fim|sep=|#.*|--.*",
+)
 
 # The documented form: date, or date and time, as the shop's clock showed it; the first is the usual one, quickly told.
 USUAL_STAMP = "____-__-__ __:__:__"
@@ -189,7 +199,8 @@ def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
         says_nothing = f"strlen({text}) <= {_LONGEST_OF_TOOLS} AND {text} IN ({_listed(WORDS_OF_TOOLS)})"
         return f"CASE WHEN {says_nothing} THEN NULL ELSE {text} END"
     is_kept = keeps_zips and column.form == "zip_prefix"
-    words = (*WORDS_FOR_NOTHING, *WORDS_FOR_UNKNOWN) if column.form else WORDS_FOR_NOTHING
+    # a category may be called unknown
+    words = (*WORDS_FOR_NOTHING, *WORDS_FOR_UNKNOWN) if column.form not in ("", "label") else WORDS_FOR_NOTHING
     # a place is left as it was typed, for models give it its usual spelling
     shown = f"trim({text}, {literal(TRIMMED)})" if column.form == "place" else text
     is_nothing = _says_nothing(shown, words)
@@ -199,6 +210,8 @@ def _cleaned(column: Column, text: str, *, keeps_zips: bool) -> str:
         is_number = f"ends_with({text}, '0') AND contains({text}, '.') AND regexp_full_match({text}, '{NUMBER_ID}')"
         text = f"CASE WHEN {is_number} THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
     otherwise = {"zip_prefix": _zip_prefix, "state": _state}.get(column.form) if not is_kept else None
+    if column.form == "label" and column.where_absent is not None:
+        return f"CASE WHEN {text} IS NULL OR {is_nothing} THEN {literal(column.where_absent)} ELSE {text} END"
     clean = f"CASE WHEN {is_nothing} THEN NULL ELSE {otherwise(text) if otherwise else text} END"
     # what nearly all say is quickly told
     if column.form == "zip_prefix" and not is_kept:
@@ -233,17 +246,26 @@ def _state(text: str) -> str:
     )
 
 
+def spelt_plainly(text: str) -> str:
+    """Write the SQL of what a label says however it is spelt: in capitals, with accents, blanks or hyphens."""
+    seen = f"regexp_replace({text}, '{UNSEEN}', '', 'g')"
+    return f"lower(strip_accents(trim(regexp_replace({seen}, '(_|-|{BLANKS})+', ' ', 'g'))))"
+
+
 def _zip_prefix(text: str) -> str:
     """Write the SQL of the five digits of a zip prefix: a tool that took it for a number has lost its leading zeros.
 
     What is no zip code in a form that is known stays as it is: a wrong place is worse than none.
     """
     bare = f"regexp_replace({text}, '[ ''=\"]', '', 'g')"
-    digits = f"regexp_replace(regexp_replace({bare}, '^([0-9]{{3,}})[.,]0+$', '\\1'), '[.,-]', '', 'g')"
+    # 1001.0 and 1001.000 are numbers with decimals, and so is 1.0; 1.000 is a thousand
+    decimals = r"^([0-9]{3,})[.,]0+$|^([0-9]{1,2})[.,]0{1,2}$"
+    digits = f"regexp_replace(regexp_replace({bare}, '{decimals}', '\\1\\2'), '[.,-]', '', 'g')"
     # as a number, with a spreadsheet's separators between thousands, or in full with a hyphen (Brazil, United States)
     forms = (
         r"[0-9]{1,9}",
         r"[0-9]{3,9}[.,]0+",
+        r"[0-9]{1,2}[.,]0{1,2}",
         r"[0-9]{1,2}([.,][0-9]{3}){1,2}",
         r"[0-9]{1,2}[.][0-9]{3}-[0-9]{3}",
         r"[0-9]{4,5}-[0-9]{3,4}",
@@ -303,6 +325,7 @@ def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = F
     found = [Check(problem, f"_problem = {literal(problem)}", "_fault", says_all=True) for problem in faults]
     found.append(_no_row(table))
     columns = [column for column in table.fields.values() if column.name not in absent]
+    found += [_unanswered(column, columns) for column in columns if column.is_answer]
     for column in columns:
         if table.is_filled(column.name):
             written = f"CASE WHEN {raw(column)} <> '' THEN ' (written ' || {_quoted(column)} || ')' ELSE '' END"
@@ -325,6 +348,13 @@ def checks(table: RawTable, absent: Collection[str] = (), *, is_mapped: bool = F
                 sentence = _saying(column, f" is {side} {bound}")
                 found.append(Check(OUT_OF_RANGE, f"{value(column)} {sign} {limit}", sentence))
     return found
+
+
+def _unanswered(answer: Column, columns: Iterable[Column]) -> Check:
+    """Tell a survey that was sent and not answered: no score, and not a word."""
+    words = [column for column in columns if column.form == "free_text"]
+    condition = " AND ".join(is_nothing(column) for column in (answer, *words))
+    return Check(UNANSWERED, condition, literal(f"{answer.name}: no answer, and no word"), says_all=True)
 
 
 def _unreadable(column: Column) -> Check:
@@ -351,7 +381,9 @@ def _no_row(table: RawTable) -> Check:
         f"{raw(column)} < '0' AND regexp_full_match({raw(column)}, '[-=+ ]{{2,}}')" for column in (first, second)
     )
     is_header = " AND ".join(
-        f"contains({raw(column)}, '_') AND lower(trim({raw(column)})) IN ({_listed(table.fields)})"
+        # files joined one after the other bring their byte order marks along
+        f"contains({raw(column)}, '_') "
+        f"AND lower(trim({raw(column)}, {literal(TRIMMED + chr(34))})) IN ({_listed(table.fields)})"
         for column in (first, second)
     )
     is_total = "false"
@@ -361,11 +393,22 @@ def _no_row(table: RawTable) -> Check:
         others = [column for name, column in table.fields.items() if name not in table.key and table.is_filled(name)]
         if others:
             is_total += f" AND {is_nothing(others[0])}"
+    # the usual row has a second cell, and is settled by it
+    alone = " AND ".join(_is_blank(column) for column in list(table.fields.values())[1:])
+    is_empty = f"{_is_blank(first)} AND {alone}"
+    remark = f"regexp_full_match(lower(trim({raw(first)}, {literal(TRIMMED)})), '{'|'.join(REMARKS)}')"
     sentence = (
         f"CASE WHEN {is_header} THEN 'the line of column names again' WHEN {is_total} THEN 'a line of totals' "
-        "ELSE 'a line that is drawn' END"
+        f"WHEN {is_empty} THEN 'an empty line' WHEN {alone} THEN 'a remark, no row' ELSE 'a line that is drawn' END"
     )
-    return Check(NO_ROW, f"({is_header}) OR ({is_total}) OR ({ruler})", sentence, says_all=True)
+    tests = [is_header, is_total, is_empty, f"{alone} AND {remark}", ruler]
+    return Check(NO_ROW, " OR ".join(f"({test})" for test in tests), sentence, says_all=True)
+
+
+def _is_blank(column: Column) -> str:
+    """Write the SQL that tells whether nothing is seen in a cell; most begin with a letter or a digit, quickly told."""
+    text = raw(column)
+    return f"({text} IS NULL OR (({text} < '!' OR {text} > '~') AND trim({text}, {literal(TRIMMED)}) = ''))"
 
 
 def _quoted(column: Column) -> str:

@@ -40,7 +40,7 @@ KINDS = {
 # Outside these years a date is a slip of the keyboard or some tool's default (1900, 1970, 9999), not a day of the shop.
 STAMP_RANGE = ("1990-01-01 00:00:00", "2099-12-31 23:59:59")
 
-Form = Literal["", "id", "zip_prefix", "state", "place", "free_text", "promise"]
+Form = Literal["", "id", "zip_prefix", "state", "place", "free_text", "promise", "label"]
 _TABLE_WORDS = {"file", "key", "month_from", "stays_empty_without", "is_extra"}
 
 
@@ -59,18 +59,23 @@ class Column:
     may_be_absent : bool or None
         Whether a file may lack it; None: when its cells may be empty.
     where_absent : str or None
-        What its cells are in a file that lacks it.
+        What its cells are in a file that lacks it; of a label, what an empty cell is too.
     is_extra : bool
         Whether most shops' exports lack it, so that nothing is said where it is absent.
+    is_answer : bool
+        Whether a row without it and without a word says nothing, and is set aside without being a loss.
     form : Form
         How its text is written: an ``id``, a ``zip_prefix``, a ``state``, a ``place`` that models give its
-        usual spelling, ``free_text`` that is left as it is; or a date that is a ``promise`` and may lie far ahead.
+        usual spelling, a ``label`` that groups are counted by, ``free_text`` that is left as it is; or a date that is a
+        ``promise`` and may lie far ahead.
     minimum, maximum : float or None
         Smallest and largest allowed value. Timestamps have STAMP_RANGE without saying so.
     allowed : tuple of str
         The only allowed texts; empty for any.
     references : str
         Table that must hold its value as key; empty for none.
+    spelt_as : str
+        Table whose column of the same name spells a label as it is usual; empty where the commonest spelling is.
     losses_by : str
         Rejected rows are counted by its ``value``, or by its ``month``: what one of them loses is not lost by chance.
     """
@@ -81,11 +86,13 @@ class Column:
     may_be_absent: bool | None = None
     where_absent: str | None = None
     is_extra: bool = False
+    is_answer: bool = False
     form: Form = ""
     minimum: float | None = None
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     references: str = ""
+    spelt_as: str = ""
     losses_by: Literal["", "value", "month"] = ""
 
     @property

@@ -10,9 +10,10 @@ import codecs
 import csv
 import gzip
 import hashlib
+import re
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,7 +26,10 @@ Encoding = Literal["utf-8", "latin-1", "utf-16"]
 CHUNK = 1 << 20
 LONGEST_RECORD = 1_000_000  # bytes; a record beyond is a missing quote or a missing line end, not a review
 LONGEST_QUOTED = 1_000  # lines a quoted cell may span; further, its closing quote is taken to be missing
+TITLE_RECORDS = 30  # a title above the column names is no longer
 LONGEST_SHOWN = 10_000  # bytes of a broken row that the quarantine shows; the rest stays in the file
+# A spreadsheet's own line above the column names: it says what stands between cells, and is no record.
+SEPARATOR_LINE = re.compile(rb'(\xef\xbb\xbf)?"?sep=(.|\\t)?"?[,;\t]*[\r\n]*', re.IGNORECASE)
 UNCLOSED = "a quote is opened and not closed as it should be"
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 SIGNATURES = {
@@ -223,6 +227,25 @@ def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("latin-1"), error.end
 
 
+def is_separator_line(line: bytes) -> bool:
+    """Tell whether a file's first line says what separates its columns, as spreadsheets want it, and nothing else."""
+    return SEPARATOR_LINE.fullmatch(line) is not None
+
+
+def has_lines_above(file: Path) -> bool:
+    """Tell whether lines that are no records stand above the column names: DuckDB takes the first for those names."""
+    first = next(records(file, width=None), None)
+    return first is not None and first.line > 1
+
+
+def line_with(file: Path, columns: Collection[str]) -> int | None:
+    """Find the line further down a CSV file, past a title, that names some columns; None where there is none."""
+    for record in islice(records(file, width=None), 1, TITLE_RECORDS):
+        if record.cells is not None and {cell.strip() for cell in record.cells} >= {*columns}:
+            return record.line
+    return None
+
+
 def read_header(file: Path, name: str) -> list[str]:
     """Read the column names of a CSV file; a column without a name has an empty one.
 
@@ -310,7 +333,7 @@ class _Line:
 
 
 def records(file: Path, width: int | None, delimiter: str = ",") -> Iterator[Record]:
-    """Read a CSV file record by record, the line of column names included; blank lines are no records.
+    """Read a CSV file record by record, the line of column names included; blank lines and ``sep=`` are no records.
 
     A record that cannot be told apart into cells costs itself only: reading goes on with the next line.
 
@@ -331,7 +354,7 @@ def records(file: Path, width: int | None, delimiter: str = ",") -> Iterator[Rec
         lines = _Lines(stream)
         while (line := lines.take()) is not None:
             bare = line.text.rstrip(b"\r\n")
-            if not bare:
+            if not bare or (line.number == 1 and is_separator_line(bare)):
                 continue
             if not line.is_whole:
                 yield Record(line.number, shown(bare), None, f"longer than {LONGEST_RECORD:,} bytes")

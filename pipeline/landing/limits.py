@@ -14,6 +14,7 @@ from pipeline.landing import cells
 from pipeline.landing.settle import Landed
 
 REASONS_SHOWN = 3
+IS_LOST = f"problem NOT IN ({', '.join(map(literal, cells.NO_LOSSES))})"
 
 
 def check_quarantine(books: dict[str, Landed], variables: str | None = None) -> None:
@@ -44,12 +45,12 @@ def check_quarantine(books: dict[str, Landed], variables: str | None = None) -> 
 
 
 def _lost_rows(landing: Path, table: str) -> int:
-    """Count the rows in quarantine; lines that are no rows, such as the column names again, are no loss."""
+    """Count the rows in quarantine; the column names again, or a survey nobody answered, are no loss."""
     with duckdb.connect() as connection:
         return scalar(
             connection,
             f"""SELECT count(*) FROM {parquet(landing / "quarantine" / f"{table}.parquet")}
-            WHERE problem <> {literal(cells.NO_ROW)}""",
+            WHERE {IS_LOST}""",
         )
 
 
@@ -58,7 +59,7 @@ def _reasons(landing: Path, table: str) -> str:
     with duckdb.connect() as connection:
         found = connection.execute(
             f"""SELECT source_file, min(line), min_by(reason, line), count(*) AS times
-            FROM {parquet(landing / "quarantine" / f"{table}.parquet")}
+            FROM {parquet(landing / "quarantine" / f"{table}.parquet")} WHERE {IS_LOST}
             GROUP BY source_file, regexp_extract(reason, '^[^:]*') ORDER BY times DESC, 1, 2 LIMIT {REASONS_SHOWN}"""
         ).fetchall()
     return "; ".join(

@@ -25,7 +25,7 @@ from pipeline.landing import cells, csvtext
 from pipeline.landing.contract import KINDS, TEXT, RawTable, contract_digest
 from pipeline.landing.files import Piece
 
-PARSER_VERSION = 5  # raise it when the same file must be read differently
+PARSER_VERSION = 6  # raise it when the same file must be read differently
 BATCH = 100_000
 WHOLLY_WRONG = 10  # values a column must have before "none can be read" is the column's fault and not a row's
 # `source_file` only where a row comes from another file than the one that is read
@@ -514,13 +514,19 @@ def _csv_reading(
 ) -> _Reading:
     file = _readable(piece, inspection, work)
     header = csvtext.read_header(file, str(piece.path))
+    needed = [name for name in piece.table.columns if piece.table.is_needed(name)]
+    if not {*needed} <= {*header} and (line := csvtext.line_with(file, needed)) is not None:
+        raise InputError(
+            f"{piece.path} has its column names in line {line}, below {', '.join(filter(None, header))!r:.80}. "
+            "Remove the lines above them."
+        )
     note = {
         "utf-8": "",
         "latin-1": "written in Latin-1 (Windows-1252), read as such; export as UTF-8 to be sure of every letter",
         "utf-16": "written in UTF-16, read as such",
     }[inspection.encoding]
     reading: _Reading
-    if not inspection.needs_care or inspection.encoding != "utf-8":
+    if (not inspection.needs_care or inspection.encoding != "utf-8") and not csvtext.has_lines_above(file):
         reading = _FastReading(connection, piece, file, header, inspection, zone)
         try:
             materialise(connection, reading)

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pipeline.base.files import digest_of, is_as_written
 from pipeline.base.resources import restrain
 from pipeline.base.sql import insert_rows, literal, name_of, parquet, scalar
 from pipeline.landing import cells
-from pipeline.landing.contract import STAMP, RawTable, raw_tables
+from pipeline.landing.contract import STAMP, Column, RawTable, raw_tables
 from pipeline.landing.files import Piece
 from pipeline.landing.parsing import Parsed, copy, is_numbered, key_text, located, rejected_file, rows_file
 
@@ -34,7 +35,9 @@ QUARANTINE = (
 )
 # A date is mistyped when so few lie so far from all others: no nearer than this, and farther than all others span.
 FAR_DAYS, FAR_SHARE, FAR_ROWS = 3 * 366, 0.005, 10
-DOUBTFUL_DAYS = 366  # from here on it may be meant, and is said: one such order makes everyone's last one look old
+# Nearer ones may be meant, and are said: one such order makes everyone's last one look old. No nearer than a quarter,
+# and twice as far as the many lie from one another.
+DOUBTFUL_DAYS, DOUBTFUL_RATIO, DOUBTFUL_FEW, DOUBTFUL_MANY = 92, 2, 3, 8
 PERSON = "customer_unique_id"
 
 
@@ -115,6 +118,7 @@ class Landing:
         self._before = before
         self._merges_spellings = merges_spellings
         self._absent: set[str] = set()
+        self._sources: dict[str, list[Source]] = {}
         self.warnings: list[str] = []
         self._connection = duckdb.connect()
         restrain(self._connection, work / "spill")
@@ -140,6 +144,7 @@ class Landing:
         """
         states: dict[str, TableState] = {}
         tables = raw_tables()
+        self._sources = sources
         self._absent = {name for name in tables if not sources[name]}
         try:
             parents = {parent for table in tables.values() for parent in table.references.values()}
@@ -252,6 +257,7 @@ class Landing:
             self._quarantine_unfit(table, sources)
         if PERSON in table.fields and self._merges_spellings:
             self._merge_spellings()
+        self._merge_labels(table, sources)
         month, join = _month_of(table)
         connection.execute(
             f"""CREATE TABLE resolved AS
@@ -273,43 +279,67 @@ class Landing:
         files = parquet(sorted({rows_file(source.stem) for source in sources}))
         found = []
         for column in table.fields.values():
-            if column.kind != STAMP or column.form == "promise" or not table.key:
+            if column.kind != STAMP or not table.key:
                 continue
             name = name_of(column.name)
             first, last = self._connection.execute(
                 f"SELECT min({name})::DATE, max({name})::DATE FROM {files}"
             ).fetchall()[0]
-            if first is None or (last - first).days <= DOUBTFUL_DAYS:
+            if first is None:
                 continue
-            few = f"<= greatest(1, {FAR_SHARE} * times_in_all)"
-            late = f"times_in_all - earlier {few} AND earlier >= {FAR_ROWS}"
-            early = f"earlier {few} AND times_in_all - earlier >= {FAR_ROWS}"
-            # a gap cuts the days in two: the few on its one side are far when it is wider than what the many span
-            (late_day, early_day, *doubtful) = self._connection.execute(
-                f"""WITH days AS (
-                    SELECT {name}::DATE AS day, count(*) AS times FROM {files}
-                    WHERE {name} IS NOT NULL GROUP BY 1),
-                steps AS (
-                    SELECT day, lag(day) OVER (ORDER BY day) AS day_before,
-                        min(day) OVER () AS first_day, max(day) OVER () AS last_day,
-                        sum(times) OVER (ORDER BY day) - times AS earlier, sum(times) OVER () AS times_in_all FROM days)
-                SELECT
-                    min(day) FILTER ({late} AND day - day_before > greatest({FAR_DAYS}, day_before - first_day)),
-                    max(day_before) FILTER ({early} AND day - day_before > greatest({FAR_DAYS}, last_day - day)),
-                    arg_min((day, day_before, times_in_all - earlier), day) FILTER ({late}),
-                    arg_max((day_before, day, earlier), day) FILTER ({early})
-                FROM steps WHERE day - day_before > {DOUBTFUL_DAYS}"""
-            ).fetchall()[0]
+            is_promise = column.form == "promise"
+            is_narrow = (last - first).days <= DOUBTFUL_DAYS
+            late_day, early_day, late, early = (None,) * 4 if is_narrow else self._far_days(name, files)
+            if not (is_promise or late_day or late):
+                self._warn_of_coming(table, column.name, sources, files, last)
             tests = [
                 f"accepted.{name}::DATE {sign} {literal(day)}"
                 for sign, day in ((">=", late_day), ("<=", early_day))
-                if day is not None
+                if day is not None and not is_promise
             ]
             if tests:
                 found.append((column.name, f"coalesce({' OR '.join(tests)}, false)"))
-            else:
-                self._warn_of_doubtful(table, column.name, *doubtful)
+            # a promise may lie years ahead, and is in doubt only where another date would be set aside
+            if not is_promise or late_day is not None or early_day is not None:
+                beyond = [late if late_day is None or is_promise else None]
+                beyond.append(early if early_day is None or is_promise else None)
+                self._warn_of_doubtful(table, column.name, *beyond)
         return found
+
+    def _far_days(self, name: str, files: str) -> tuple[Any, ...]:
+        """Find where few days lie far from the many.
+
+        Returns
+        -------
+        tuple
+            The first day that is too late to be meant, the last that is too early, and of those that are in doubt, late
+            and early: the nearest day, the nearest of the others, and the rows. None where there is none.
+        """
+        few, some = (f"<= greatest({least}, {FAR_SHARE} * times_in_all)" for least in (1, DOUBTFUL_FEW))
+        late = f"times_in_all - earlier {few} AND earlier >= {FAR_ROWS}"
+        early = f"earlier {few} AND times_in_all - earlier >= {FAR_ROWS}"
+        is_wide = f"gap > greatest({DOUBTFUL_DAYS}, {DOUBTFUL_RATIO} * usual_gap)"
+        doubtful_late = f"times_in_all - earlier {some} AND earlier >= {DOUBTFUL_MANY} AND {is_wide}"
+        doubtful_early = f"earlier {some} AND times_in_all - earlier >= {DOUBTFUL_MANY} AND {is_wide}"
+        # a gap cuts the days in two: the few on its one side are far when it is wider than what the many span
+        return self._connection.execute(
+            f"""WITH days AS (
+                SELECT {name}::DATE AS day, count(*) AS times FROM {files}
+                WHERE {name} IS NOT NULL GROUP BY 1),
+            steps AS (
+                SELECT day, lag(day) OVER (ORDER BY day) AS day_before, day - day_before AS gap,
+                    min(day) OVER () AS first_day, max(day) OVER () AS last_day,
+                    sum(times) OVER (ORDER BY day) - times AS earlier, sum(times) OVER () AS times_in_all FROM days),
+            usual AS (
+                SELECT coalesce(max(gap), 0) AS usual_gap FROM steps
+                WHERE NOT earlier {some} AND NOT times_in_all - earlier {some})
+            SELECT
+                min(day) FILTER ({late} AND gap > greatest({FAR_DAYS}, day_before - first_day)),
+                max(day_before) FILTER ({early} AND gap > greatest({FAR_DAYS}, last_day - day)),
+                arg_min((day, day_before, times_in_all - earlier), day) FILTER ({doubtful_late}),
+                arg_max((day_before, day, earlier), day) FILTER ({doubtful_early})
+            FROM steps, usual"""
+        ).fetchall()[0]
 
     def _warn_of_doubtful(
         self, table: RawTable, column: str, late: tuple[Any, ...] | None, early: tuple[Any, ...] | None
@@ -319,14 +349,35 @@ class Landing:
             if found is None:
                 continue
             day, nearest, rows = found
-            told = (
-                f"{table.name}: {rows:,} {'row has' if rows == 1 else 'rows have'} {column} {day}, more than a year "
-                f"{where} all others ({nearest}); "
-                "if that is a slip of the keyboard, repair the file, for the last day of the data is what everyone's "
-                "last order is counted from"
+            several = "rows have" if rows > 1 else "row has"
+            reach = "" if rows == 1 else " or later" if where == "after" else " or earlier"
+            self._warn_once(
+                f"{table.name}: {rows:,} {several} {column} {day}{reach}, {abs((day - nearest).days):,} days "
+                f"{where} all others ({nearest}); {_cure_of_date(table, column)}"
             )
-            if told not in self.warnings:
-                self.warnings.append(told)
+
+    def _warn_of_coming(self, table: RawTable, column: str, sources: Sequence[Source], files: str, last: date) -> None:
+        """Name what a file says of days that came after it was written: it cannot know of them."""
+        written = max(source.piece.path.stat().st_mtime for source in sources)
+        # wherever on earth the shop's clock is
+        limit = datetime.fromtimestamp(written, UTC).replace(tzinfo=None) + timedelta(days=1)
+        if last <= limit.date():
+            return
+        name = name_of(column)
+        rows, known = self._connection.execute(
+            f"SELECT count(*) FILTER ({name} > ?), count({name}) FROM {files}", [limit]
+        ).fetchall()[0]
+        # where most are, it is the file's own time that is wrong
+        if rows and 2 * rows <= known:
+            several = "rows have" if rows > 1 else "row has"
+            self._warn_once(
+                f"{table.name}: {rows:,} {several} {column} after the file itself was written "
+                f"({limit - timedelta(days=1):%Y-%m-%d}), up to {last}; {_cure_of_date(table, column)}"
+            )
+
+    def _warn_once(self, told: str) -> None:
+        if told not in self.warnings:
+            self.warnings.append(told)
 
     def _are_spelt_in_two_ways(self, relation: str) -> bool:
         """Tell whether some ids of people hold small letters and others capitals; in most shops none do."""
@@ -358,6 +409,51 @@ class Landing:
                 "each is one person (set merge_person_spellings to false to keep them apart)"
             )
 
+    def _merge_labels(self, table: RawTable, sources: Sequence[Source]) -> None:
+        """Give each label its usual spelling: groups are counted by it."""
+        for column in table.fields.values():
+            usual = self._usual_spellings(column, sources)
+            if not usual:
+                continue
+            spelt = pa.table({"spelling": [*usual], "usual": [*usual.values()]})
+            self._connection.register("labels", spelt)
+            name = name_of(column.name)
+            self._connection.execute(
+                f"UPDATE joined SET {name} = labels.usual FROM labels WHERE joined.{name} = labels.spelling"
+            )
+            self._connection.unregister("labels")
+            shown = "; ".join(f"{spelling!r:.40} is {to!r:.40}" for spelling, to in sorted(usual.items())[:3])
+            self._warn_once(
+                f"{table.name}: {len(usual):,} spellings of {column.name} differ from others only by case, blanks, "
+                f"accents or hyphens, and are counted with them ({shown})"
+            )
+
+    def _usual_spellings(self, column: Column, sources: Sequence[Source]) -> dict[str, str]:
+        """Find labels that differ in spelling only from the usual one, of the table that names them or the commonest.
+
+        Returns
+        -------
+        dict of str to str
+            Each such spelling, and the usual one.
+        """
+        if column.form != "label" or not sources:
+            return {}
+        name = name_of(column.name)
+        said = f"SELECT {name} AS spelling, count(*) AS times, false AS is_known FROM {_read(sources)} GROUP BY 1"
+        if column.spelt_as and (named := self._sources[column.spelt_as]):
+            said += f" UNION ALL SELECT {name}, 0, true FROM {_read(named)}"
+        return dict(
+            self._connection.execute(
+                f"""WITH spelt AS (
+                    SELECT spelling, {cells.spelt_plainly("spelling")} AS label, sum(times) AS times,
+                        bool_or(is_known) AS is_known FROM ({said}) WHERE spelling IS NOT NULL GROUP BY 1, 2),
+                paired AS (
+                    SELECT spelling, times, first(spelling) OVER (
+                        PARTITION BY label ORDER BY is_known DESC, times DESC, spelling DESC) AS usual FROM spelt)
+                SELECT spelling, usual FROM paired WHERE spelling <> usual AND times > 0"""
+            ).fetchall()
+        )
+
     def _warn_of_superseded(self, table: RawTable, sources: Sequence[Source]) -> None:
         """Name a file that replaces every row of another: an old copy beside a file looks just like a correction."""
         if len(sources) < 2 or not table.key:
@@ -382,6 +478,8 @@ class Landing:
             return False
         rows = f"{parquet(rows_file(sources[0].stem))} AS accepted"
         if PERSON in table.fields and self._merges_spellings and self._are_spelt_in_two_ways(rows):
+            return False
+        if any(self._usual_spellings(column, sources) for column in table.fields.values()):
             return False
         unfit = [test for *_, test in [*self._orphan_tests(table), *self._far_dates(table, sources)]]
         return scalar(self._connection, f"SELECT count(*) FROM {rows} WHERE {' OR '.join(unfit) or 'false'}") == 0
@@ -581,6 +679,11 @@ class Landing:
         )
 
 
+def _read(sources: Sequence[Source]) -> str:
+    """Write the SQL of the accepted rows of files."""
+    return parquet(sorted({rows_file(source.stem) for source in sources}), union_by_name=True)
+
+
 def _is_numbered(table: RawTable, source: Source) -> bool:
     return is_numbered(table, skips=bool(source.outcome.quarantined_rows or source.outcome.repeated_rows))
 
@@ -588,6 +691,14 @@ def _is_numbered(table: RawTable, source: Source) -> bool:
 def _far_sentence(column: str) -> str:
     """Write the SQL of the sentence about a date that cannot be meant."""
     return f"{literal(column + ': ')} || accepted.{name_of(column)}::VARCHAR || ' lies years from all other rows'"
+
+
+def _cure_of_date(table: RawTable, column: str) -> str:
+    """Say what to do about a date that may not be meant, and why it matters."""
+    cure = "if that is a slip of the keyboard, repair the file, for "
+    if column == table.month_from:
+        return cure + "the last day of the data is what everyone's last order is counted from"
+    return cure + "means of days are moved by it"
 
 
 def _month_of(table: RawTable) -> tuple[str, str]:

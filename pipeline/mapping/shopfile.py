@@ -298,7 +298,7 @@ class _Reader:
                 encoding=str(how["encoding"]),
                 delimiter=str(how["delimiter"]),
                 sheet=str(how["sheet"]),
-                header=self._texts("header", how["header"] or []),
+                header=self._texts("header", [] if how["header"] in (None, "") else how["header"]),
             )
         return files
 

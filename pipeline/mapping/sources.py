@@ -323,7 +323,7 @@ class Sources:
             delimiter = "\t"
         header, skipped = _header(path, file.name, delimiter, files.header, written)
         inspected = csvtext.inspect(path)
-        if not inspected.needs_care:
+        if not inspected.needs_care and not csvtext.has_lines_above(path):
             try:
                 self._read_fast(part, file, path, delimiter, header, skipped, inspected)
                 return header
@@ -503,11 +503,12 @@ def _delimiter(path: Path, name: str, declared: str) -> str:
 
 
 def _first_lines(path: Path) -> list[str]:
-    found = []
+    found: list[str] = []
     with csvtext.open_bytes(path) as stream:
         for line in stream:
             text = line[: csvtext.LONGEST_SHOWN].decode("utf-8", "replace").removeprefix("\ufeff").rstrip("\r\n")
-            if text.strip():
+            is_separator = not found and csvtext.is_separator_line(line)
+            if text.strip() and not is_separator:
                 found.append(text)
             if len(found) >= SNIFFED_LINES:
                 break

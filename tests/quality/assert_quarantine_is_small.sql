@@ -28,7 +28,7 @@ lost as (
         source_table,
         count(*) as lost_rows
     from quarantine
-    where problem <> 'the line is no row'
+    where problem not in ('the line is no row', 'a survey without an answer')
     group by source_table
 
 )

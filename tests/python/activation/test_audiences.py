@@ -40,6 +40,7 @@ def test_the_project_declares_audiences_that_can_be_read() -> None:
         ({"name": "a/b"}, "name must be letters, digits and underscores"),
         ({"whom": "x"}, "whom means nothing here"),
         ({"who": None}, "who is missing"),
+        ({"leave_out": False}, "leave_out: expected"),
         ({"leave_out": {"contacted": 3}}, "leave_out: contacted means nothing here"),
         ({"leave_out": {"in_another_campaign": "yes"}}, "in_another_campaign must be true or false"),
     ],

@@ -25,7 +25,7 @@ def test_the_machine_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPat
     assert memory_limit() == 3 * 2**29
 
 
-@pytest.mark.parametrize("given", ["much", "0GB", "12", "-1GB"])
+@pytest.mark.parametrize("given", ["much", "0GB", "12", "-1GB", "1.2.3GB", ".GB", "1MB", "9" * 400 + "GB", "4GiB"])
 def test_no_amount_of_memory_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("WAREHOUSE_MEMORY", given)
     with pytest.raises(PipelineError, match="WAREHOUSE_MEMORY"):

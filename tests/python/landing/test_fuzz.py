@@ -242,8 +242,8 @@ def readings(column: Column, written: str) -> set[object]:
     text = written.strip(BLANKS)
     if column.form == "free_text":
         return {None} if written in TOOLS else {written}
-    if text.lower() in NOTHING or (column.form and text.lower() in UNKNOWN):
-        return {None}
+    if text.lower() in NOTHING or (column.form not in ("", "label") and text.lower() in UNKNOWN):
+        return {column.where_absent if column.form == "label" else None}
     if column.kind == TEXT:
         return _texts(column, written, text)
     return _stamps(text) if column.kind == STAMP else _numbers(column, text)

@@ -13,6 +13,7 @@ from builds import run
 from input_folder import InputFolder, small_shop
 
 from pipeline.base.errors import InputError, PipelineError
+from pipeline.base.outcome import exit_code_of
 from pipeline.landing.dbt_plugin import Plugin
 from pipeline.landing.load import load
 
@@ -129,3 +130,18 @@ def test_a_link_that_belongs_to_somebody_else_is_not_followed(tmp_path: Path, mo
     (tmp_path / f"retention-warehouse-{os.getuid()}").symlink_to(tmp_path / "theirs")
     with pytest.raises(PipelineError, match="belongs to somebody else"):
         paths.openable(tmp_path / "#1")
+
+
+@pytest.mark.parametrize("name", ["#1", "two\nlines", "\u00a0hard", os.fsdecode(b"latin-\xe3")], ids=ascii)
+def test_a_message_names_the_folder_that_a_person_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv("RAW_DIR", str(tmp_path / name))
+    monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / f"warehouse {name}"))
+
+    def land() -> None:
+        load()
+
+    assert exit_code_of(land) == InputError.exit_code
+    shown = name.replace("\n", "\\n").replace("\u00a0", "\\xa0").replace("\udce3", "\\udce3")
+    assert f"There is no folder {tmp_path}/{shown}." in capsys.readouterr().err

@@ -134,6 +134,8 @@ def json_lines(file: Path) -> None:
 DIALECTS: dict[str, tuple[str, bytes | Callable[[Path], None]]] = {
     "semicolons, decimal comma, thousands": ("t.csv", comma(PLAIN).encode()),
     "byte order mark": ("t.csv", b"\xef\xbb\xbf" + comma(PLAIN).encode()),
+    "a line that names the separator": ("t.csv", b"sep=;\r\n" + comma(PLAIN).encode()),
+    "a blank line above": ("t.csv", b"\r\n" + comma(PLAIN).encode()),
     "UTF-16": ("t.txt", comma(PLAIN, "\t").encode("utf-16")),
     "Latin-1": ("t.csv", comma(PLAIN).encode("latin-1")),
     "old line ends": ("t.csv", comma(PLAIN).replace("\r\n", "\r").encode()),

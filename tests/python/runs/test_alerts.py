@@ -242,6 +242,16 @@ def test_what_cannot_be_evaluated_is_a_state_told_once(
         ({"value": {"above": 1}, "unit": "euro"}, "unit must be one of number, money, share"),
         ({"value": {"above": 1}, "language": "pt"}, "language must be one of en, ru"),
         ({"value": {"above": 1}, "quiet_hours": {"from": 1260, "to": "08:00"}}, "in quotes"),
+        *(
+            ({"value": {"above": 1}, "quiet_hours": hours}, words)
+            for hours, words in [
+                (False, "or null for none, not False"),
+                ("off", "not 'off'"),
+                (0, "not 0"),
+                ([], "not []"),
+                ({"from": "08:00", "to": "08:00"}, "are the same time"),
+            ]
+        ),
         ({"change": {"falls_by": 2}}, "falls_by must be a number from 0.001 up to 1"),
         ({"goal": {"target": 1, "by": "friday"}}, "by must be month_end"),
         ({"value": {"above": 1}, "sql": None}, "alert refused: sql is missing"),

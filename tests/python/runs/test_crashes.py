@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -22,6 +24,7 @@ from builds import ROOT, build_warehouse, published_file, query, run, small_disk
 from input_folder import small_shop
 
 from pipeline import __main__ as command
+from pipeline.base import dbt_internals, outcome
 from pipeline.base.errors import BuildError
 from pipeline.base.resources import restrain
 from pipeline.runs import events
@@ -303,6 +306,27 @@ def stopped(at_work: Callable[..., None], folder: Path, monkeypatch: pytest.Monk
     log = (folder / "warehouse" / "logs" / "events.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in log] == ["stopped"] and "stopped" not in events.TOLD
     return code
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_may_not_be_written_is_named_with_the_cure(
+    capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def refused() -> None:
+        raise OSError(number, os.strerror(number), "data/backups")
+
+    assert outcome.exit_code_of(refused) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: data/backups may not be read or written by this user (") and "another folder" in said
+
+
+def test_dbt_says_nothing_more_once_ctrl_c_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    event = SimpleNamespace(level_tag=lambda: "error")
+    for stops in ([], [signal.SIGINT]):
+        monkeypatch.setattr(outcome, "_stops", stops)
+        dbt_internals._fire_unless_debug(lambda *given: said.append(given), event)
+        assert len(said) == 1
 
 
 def test_dbt_stopped_by_hand_is_stopped_even_where_the_shell_had_it_ignored(

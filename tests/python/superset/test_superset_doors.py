@@ -284,6 +284,8 @@ STATEMENTS = {
     "-- limit 9\nselect customer_id from marts.customer_rfm limit 2 -- limit 5": 2,
     "select customer_id from marts.customer_rfm": 1000,
     "select customer_id from marts.customer_rfm limit 5000": 1000,
+    "select customer_id from marts.customer_rfm limit all": 1000,
+    "select customer_id from marts.customer_rfm using sample 5 rows": 5,
     "explain select 1 limit 1": 1,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -50,6 +51,16 @@ def test_a_first_start_killed_at_any_moment_is_made_up_for(published_warehouse: 
         ended(serve("stop", warehouse=published_warehouse, home=home, port=port))
         shutil.rmtree(home, ignore_errors=True)
     assert failed == []
+
+
+def test_a_first_start_stopped_by_hand_says_so(published_warehouse: Path, tmp_path: Path) -> None:
+    first = serve("start", warehouse=published_warehouse, home=tmp_path / "home", port=free_port())
+    while first.poll() is None and not (tmp_path / "home").exists():
+        time.sleep(0.1)
+    time.sleep(1)
+    first.send_signal(signal.SIGINT)
+    code, _, said = ended(first)
+    assert code == 130 and last_line(said).startswith("error: stopped by hand") and "Traceback" not in said
 
 
 def look(home: Path, port: int, starts: list[tuple[int, str, str]]) -> str:
