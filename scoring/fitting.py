@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from scoring.calibration import HALF_LIFE_DAYS, Calibration, Window, calibrate, drawn_to_recent
 from scoring.features import NAMES, RHYTHM, FeatureTable, Flags, Floats, concatenate, constant
 from scoring.models import btyd
-from scoring.models.additive import AdditiveScore
+from scoring.models.additive import AdditiveScore, mean_of
 from scoring.models.boosting import PARTNERS, Boosting, Stopping, Trees
 from scoring.models.logistic import Logistic
 from scoring.models.rhythm import Rhythm
@@ -28,6 +29,8 @@ LOGISTIC = "logistic"
 LOGISTIC_CURVES = "logistic_curves"
 BOOSTED_ADDITIVE = "boosted_additive"
 BOOSTED_PAIRS = "boosted_pairs"
+BLENDED = "blended"
+BLENDED_PAIRS = "blended_pairs"
 BOOSTED_INTERACTIONS = "boosted_interactions"
 # One of each group of near-copies (for a one-time buyer the first order is the last and the largest): with all of them
 # a linear model gives one a large effect and its twin the opposite, and neither can be read.
@@ -65,7 +68,9 @@ SHIPPABLE = (
     LOGISTIC,
     LOGISTIC_CURVES,
     BOOSTED_ADDITIVE,
+    BLENDED,
     BOOSTED_PAIRS,
+    BLENDED_PAIRS,
 )
 # Fitted and published beside them, but without exact contributions per customer.
 REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
@@ -254,20 +259,27 @@ def _fit_models(
     if rhythm:
         ready, stopping = rhythm.add_to(table), Stopping(rhythm.add_to(aside.features), seen)
     curves = Logistic([*linear, "tenure_days", *own], is_curved=True)
-    add(LOGISTIC_CURVES, lambda: replace(curves.fit(ready, outcome, weight), rhythm=rhythm))
     boosting = Boosting([*(name for name in NAMES if name not in untold), *own], random_state)
-    alone: list[AdditiveScore] = []
 
-    def boost_alone() -> AdditiveScore:
-        alone.append(replace(boosting.fit(ready, outcome, weight, stopping), rhythm=rhythm))
-        return alone[0]
+    # the richer ones rest on each other: each is fitted once, whoever asks first
+    @cache
+    def curved() -> AdditiveScore:
+        return replace(curves.fit(ready, outcome, weight), rhythm=rhythm)
 
-    def boost_pairs() -> AdditiveScore:
-        best = strongest((alone or [boost_alone()])[0], stopping.table, PARTNERS)
+    @cache
+    def alone() -> AdditiveScore:
+        return replace(boosting.fit(ready, outcome, weight, stopping), rhythm=rhythm)
+
+    @cache
+    def in_pairs() -> AdditiveScore:
+        best = strongest(alone(), stopping.table, PARTNERS)
         return replace(boosting.fit_with_pairs(ready, outcome, weight, stopping, best), rhythm=rhythm)
 
-    add(BOOSTED_ADDITIVE, boost_alone)
-    add(BOOSTED_PAIRS, boost_pairs)
+    add(LOGISTIC_CURVES, curved)
+    add(BOOSTED_ADDITIVE, alone)
+    add(BLENDED, lambda: mean_of((curved(), alone())))
+    add(BOOSTED_PAIRS, in_pairs)
+    add(BLENDED_PAIRS, lambda: mean_of((curved(), in_pairs())))
     add(
         BOOSTED_INTERACTIONS,
         lambda: _prepared(boosting.fit_with_interactions(ready, outcome, weight, stopping), rhythm),
