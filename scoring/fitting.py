@@ -60,18 +60,13 @@ LINEAR_FEATURES = (
     "last_order_month",
     "canceled_order_count",
 )
-# From simple to rich: on equal terms the simpler one ships.
-SHIPPABLE = (
-    BASE_RATE,
-    RECENCY_ONLY,
-    RECENCY_FREQUENCY,
-    LOGISTIC,
-    LOGISTIC_CURVES,
-    BOOSTED_ADDITIVE,
-    BLENDED,
-    BOOSTED_PAIRS,
-    BLENDED_PAIRS,
-)
+# From simple to rich. Models of one step are told alike, each a sum of terms: of two features, of one feature each, of
+# one or two.
+FEW = (RECENCY_FREQUENCY,)
+ALONE = (LOGISTIC, LOGISTIC_CURVES, BOOSTED_ADDITIVE, BLENDED)
+IN_PAIRS = (BOOSTED_PAIRS, BLENDED_PAIRS)
+STEPS = (FEW, ALONE, IN_PAIRS)
+SHIPPABLE = (BASE_RATE, RECENCY_ONLY, *FEW, *ALONE, *IN_PAIRS)
 # Fitted and published beside them, but without exact contributions per customer.
 REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
 BTYD: Mapping[str, btyd.Kind] = {BG_NBD: "bg", MBG_NBD: "mbg"}

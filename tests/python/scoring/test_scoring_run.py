@@ -202,7 +202,7 @@ def test_tabulated_trees_are_the_boosted_model_itself() -> None:
     assert np.allclose(fitted.additive.base + sum(contributions.values()), fitted.score(table))
 
 
-@pytest.mark.parametrize("name", ["logistic_curves", "boosted_pairs"])
+@pytest.mark.parametrize("name", ["logistic_curves", "boosted_pairs", "blended_pairs"])
 def test_what_ships_of_the_richer_models_is_an_exact_sum(name: str) -> None:
     """What a parcel's delay does depends on how long ago the order was: neither tells it alone."""
     table = people(6000, 21)
@@ -217,7 +217,7 @@ def test_what_ships_of_the_richer_models_is_an_exact_sum(name: str) -> None:
     stored = AdditiveScore.from_dict(json.loads(json.dumps(model.to_dict())))
     assert (stored.score(table) == model.score(table)).all()
     assert all(abs(float(effect.mean())) < 0.02 for effect in contributions.values())
-    if name == "boosted_pairs":
+    if name != "logistic_curves":
         pairs = [term for term in contributions if len(members(term)) == 2]
         strongest = max(pairs, key=lambda term: float(np.abs(contributions[term]).mean()))
         assert set(members(strongest)) == {"recency_days", "last_delay_days"}
