@@ -38,6 +38,8 @@ LINEAR_FEATURES = (
     "recency_days",
     "recency_to_mean_gap",
     "order_count",
+    "order_count_90_days",
+    "order_count_365_days",
     "mean_gap_days",
     "gap_days_sd",
     "monetary_mean",

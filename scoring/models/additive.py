@@ -259,9 +259,7 @@ def mean_of(scores: Sequence[AdditiveScore]) -> AdditiveScore:
 
 def _scaled(term: Term, share: float) -> Term:
     if isinstance(term, LinearTerm):
-        return replace(
-            term, weight=share * term.weight, offset=share * term.offset, missing=share * term.missing
-        )
+        return replace(term, weight=share * term.weight, offset=share * term.offset, missing=share * term.missing)
     if isinstance(term, StepTerm):
         return replace(term, effects=_times(share, term.effects), missing=share * term.missing)
     if isinstance(term, CurveTerm):
