@@ -41,6 +41,8 @@ def people(count: int, seed: int) -> FeatureTable:
     draw = np.random.default_rng(seed)
     numbers, categories = {}, {}
     for feature in FEATURES:
+        if feature.name.startswith("order_count_"):
+            continue
         if feature.kind == "category":
             words = tuple(f"{feature.name}_{i}" for i in range(5))
             categories[feature.name] = Category(draw.integers(0, 5, count).astype(np.int32), words)
@@ -50,6 +52,8 @@ def people(count: int, seed: int) -> FeatureTable:
             numbers[feature.name] = np.round(draw.gamma(2.0, 20.0, count))
     numbers["order_count"] = draw.integers(1, 6, count).astype(float)
     numbers["tenure_days"] = numbers["recency_days"] + np.round(draw.gamma(2.0, 50.0, count))
+    numbers["order_count_90_days"] = (numbers["recency_days"] <= 90).astype(float)
+    numbers["order_count_365_days"] = np.where(numbers["tenure_days"] <= 365, numbers["order_count"], 1.0)
     numbers["last_review_score"] = draw.integers(1, 6, count).astype(float)
     numbers["last_review_score"][draw.random(count) < 0.2] = np.nan
     return FeatureTable(count, numbers, categories)
