@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 from demo import generate
 from pipeline.base import paths
+from scoring.calibration import logistic_line, logit
 from scoring.cutoffs import make_plan
 from scoring.fitting import MBG_NBD, RECENCY_ONLY, fit_models
 from scoring.run import RANDOM_STATE
@@ -57,6 +58,10 @@ class Compared:
         Kind of model that ships.
     log_loss, roc_auc : mapping of str to float
         Per model: what ships, two baselines, recency alone and MBG/NBD.
+    brier_skill : mapping of str to float
+        Per model, against the share that returned.
+    slope, expected : float
+        Of what ships: its calibration slope, and returns expected to observed.
     behind : mapping of str to float
         How many standard errors what ships is behind each baseline; negative where it is ahead.
     """
@@ -68,6 +73,9 @@ class Compared:
     shipped: str
     log_loss: Mapping[str, float]
     roc_auc: Mapping[str, float]
+    brier_skill: Mapping[str, float]
+    slope: float
+    expected: float
     behind: Mapping[str, float]
 
 
@@ -184,6 +192,9 @@ def compare(shop: str, raw: Path, warehouse: Path) -> Compared:
         shipped,
         {name: float(loss.mean()) for name, loss in losses.items()},
         {name: float(roc_auc_score(returned, chance)) for name, chance in chances.items()},
+        {name: 1.0 - float(((chance - returned) ** 2).mean() / returned.var()) for name, chance in chances.items()},
+        logistic_line(logit(chances[shipped]), returned.astype(np.float64))[1],
+        float(chances[shipped].sum() / returned.sum()),
         {str(name): _standard_errors(losses[shipped] - losses[str(name)]) for name in theirs},
     )
 
@@ -365,20 +376,24 @@ def as_table(found: Sequence[Compared]) -> str:
     """Return the comparison as Markdown."""
     lines = [
         "| shop | cut-off | people, returned | ships | log loss: ships | recency alone | MBG/NBD | logistic baseline "
-        "| boosted baseline | behind, in standard errors | ROC AUC: ships | MBG/NBD | better baseline |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| boosted baseline | behind, in standard errors | ROC AUC: ships | MBG/NBD | better baseline "
+        "| Brier skill: ships | MBG/NBD | better baseline | slope, expected / observed |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in found:
         behind = ", ".join(f"{errors:+.1f}" for errors in one.behind.values())
         losses = [one.shipped, RECENCY_ONLY, MBG_NBD, *one.behind]
         best = max(one.roc_auc[name] for name in one.behind)
+        sharpest = max(one.brier_skill[name] for name in one.behind)
         lines.append(
             f"| {one.shop} | {one.cutoff} | {one.people:,}, {one.returned:,} | {one.shipped} | "
             + " | ".join(f"{one.log_loss[name]:.5f}" if name in one.log_loss else "-" for name in losses)
-            + f" | {behind} | {one.roc_auc[one.shipped]:.4f} | {_auc(one, MBG_NBD)} | {best:.4f} |"
+            + f" | {behind} | {one.roc_auc[one.shipped]:.4f} | {_told(one.roc_auc, MBG_NBD)} | {best:.4f} "
+            f"| {one.brier_skill[one.shipped]:.4f} | {_told(one.brier_skill, MBG_NBD)} | {sharpest:.4f} "
+            f"| {one.slope:.2f}, {one.expected:.2f} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _auc(one: Compared, name: str) -> str:
-    return f"{one.roc_auc[name]:.4f}" if name in one.roc_auc else "-"
+def _told(figures: Mapping[str, float], name: str) -> str:
+    return f"{figures[name]:.4f}" if name in figures else "-"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,8 @@ from threadpoolctl import threadpool_limits
 from scoring.calibration import HALF_LIFE_DAYS, Calibration, Window, calibrate, drawn_to_recent
 from scoring.features import NAMES, RHYTHM, FeatureTable, Flags, Floats, concatenate, constant
 from scoring.models import btyd
-from scoring.models.additive import AdditiveScore
-from scoring.models.boosting import PARTNERS, Boosting, Stopping, Trees
+from scoring.models.additive import AdditiveScore, mean_of
+from scoring.models.boosting import PARTNERS, Boosting, Stopping
 from scoring.models.logistic import Logistic
 from scoring.models.rhythm import Rhythm
 from scoring.value import purchase_history
@@ -28,6 +29,8 @@ LOGISTIC = "logistic"
 LOGISTIC_CURVES = "logistic_curves"
 BOOSTED_ADDITIVE = "boosted_additive"
 BOOSTED_PAIRS = "boosted_pairs"
+BLENDED = "blended"
+BLENDED_PAIRS = "blended_pairs"
 BOOSTED_INTERACTIONS = "boosted_interactions"
 # One of each group of near-copies (for a one-time buyer the first order is the last and the largest): with all of them
 # a linear model gives one a large effect and its twin the opposite, and neither can be read.
@@ -35,6 +38,8 @@ LINEAR_FEATURES = (
     "recency_days",
     "recency_to_mean_gap",
     "order_count",
+    "order_count_90_days",
+    "order_count_365_days",
     "mean_gap_days",
     "gap_days_sd",
     "monetary_mean",
@@ -57,16 +62,13 @@ LINEAR_FEATURES = (
     "last_order_month",
     "canceled_order_count",
 )
-# From simple to rich: on equal terms the simpler one ships.
-SHIPPABLE = (
-    BASE_RATE,
-    RECENCY_ONLY,
-    RECENCY_FREQUENCY,
-    LOGISTIC,
-    LOGISTIC_CURVES,
-    BOOSTED_ADDITIVE,
-    BOOSTED_PAIRS,
-)
+# From simple to rich. Models of one step are told alike, each a sum of terms: of two features, of one feature each, of
+# one or two.
+FEW = (RECENCY_FREQUENCY,)
+ALONE = (LOGISTIC, LOGISTIC_CURVES, BOOSTED_ADDITIVE, BLENDED)
+IN_PAIRS = (BOOSTED_PAIRS, BLENDED_PAIRS)
+STEPS = (FEW, ALONE, IN_PAIRS)
+SHIPPABLE = (BASE_RATE, RECENCY_ONLY, *FEW, *ALONE, *IN_PAIRS)
 # Fitted and published beside them, but without exact contributions per customer.
 REFERENCES = (BG_NBD, MBG_NBD, BOOSTED_INTERACTIONS)
 BTYD: Mapping[str, btyd.Kind] = {BG_NBD: "bg", MBG_NBD: "mbg"}
@@ -207,6 +209,9 @@ def _fit_models(
     aside = pick(known, np.flatnonzero(is_aside))
     seen = retained[is_aside]
     days = [int(one.window[0]) if len(one.window) else 0 for one in known]
+    recent = [place for place, day in enumerate(days) if max(days) - day <= OLDEST_LEVEL_DAYS]
+    # what the models read, with the rhythm once it is known: worked out once and not by every model again
+    tables, aside_table = {place: known[place].features for place in recent}, aside.features
     fitted: dict[str, Fitted] = {}
 
     def add(name: str, fit: Callable[[], AdditiveScore | Callable[[FeatureTable], Floats]]) -> None:
@@ -215,12 +220,8 @@ def _fit_models(
         model = fit()
         additive = model if isinstance(model, AdditiveScore) else None
         score = model.score if isinstance(model, AdditiveScore) else model
-        windows = [
-            Window(max(days) - day, score(one.features), outcome)
-            for one, outcome, day in zip(known, outcomes, days, strict=True)
-            if max(days) - day <= OLDEST_LEVEL_DAYS
-        ]
-        calibration = calibrate(score(aside.features), seen, len(np.unique(aside.person[seen])))
+        windows = [Window(max(days) - days[place], score(one), outcomes[place]) for place, one in tables.items()]
+        calibration = calibrate(score(aside_table), seen, len(np.unique(aside.person[seen])))
         fitted[name] = Fitted(score, drawn_to_recent(calibration, windows), additive)
 
     learning = np.flatnonzero(~is_aside)
@@ -249,29 +250,16 @@ def _fit_models(
     with suppress(ValueError):  # histories without a maximum of the likelihood: none of these then
         dying = {name: _histories_fit(kind, known[-1].features, random_state) for name, kind in BTYD.items()}
         rhythm = Rhythm(dying[MBG_NBD], horizon_days)
-    own = (RHYTHM.name,) if rhythm else ()
-    ready, stopping = table, Stopping(aside.features, seen)
     if rhythm:
-        ready, stopping = rhythm.add_to(table), Stopping(rhythm.add_to(aside.features), seen)
-    curves = Logistic([*linear, "tenure_days", *own], is_curved=True)
-    add(LOGISTIC_CURVES, lambda: replace(curves.fit(ready, outcome, weight), rhythm=rhythm))
-    boosting = Boosting([*(name for name in NAMES if name not in untold), *own], random_state)
-    alone: list[AdditiveScore] = []
-
-    def boost_alone() -> AdditiveScore:
-        alone.append(replace(boosting.fit(ready, outcome, weight, stopping), rhythm=rhythm))
-        return alone[0]
-
-    def boost_pairs() -> AdditiveScore:
-        best = strongest((alone or [boost_alone()])[0], stopping.table, PARTNERS)
-        return replace(boosting.fit_with_pairs(ready, outcome, weight, stopping, best), rhythm=rhythm)
-
-    add(BOOSTED_ADDITIVE, boost_alone)
-    add(BOOSTED_PAIRS, boost_pairs)
-    add(
-        BOOSTED_INTERACTIONS,
-        lambda: _prepared(boosting.fit_with_interactions(ready, outcome, weight, stopping), rhythm),
-    )
+        aside_table = rhythm.add_to(aside_table)
+        tables = {place: rhythm.add_to(one) for place, one in tables.items()}
+    richer = _Richer(untold, rhythm, (table, outcome, weight), Stopping(aside_table, seen), random_state)
+    add(LOGISTIC_CURVES, lambda: richer.curved)
+    add(BOOSTED_ADDITIVE, lambda: richer.alone)
+    add(BLENDED, lambda: mean_of((richer.curved, richer.alone)))
+    add(BOOSTED_PAIRS, lambda: richer.in_pairs)
+    add(BLENDED_PAIRS, lambda: mean_of((richer.curved, richer.in_pairs)))
+    add(BOOSTED_INTERACTIONS, richer.interacting)
     for name, model in dying.items():
         add(name, lambda model=model: _expected_orders(model, horizon_days))  # type: ignore[misc]
     return fitted
@@ -283,8 +271,42 @@ def strongest(model: AdditiveScore, table: FeatureTable, count: int) -> list[str
     return sorted(spread, key=lambda name: (-spread[name], name))[:count]
 
 
-def _prepared(trees: Trees, rhythm: Rhythm | None) -> Callable[[FeatureTable], Floats]:
-    return lambda table: trees.score(rhythm.add_to(table) if rhythm else table)
+class _Richer:
+    """The models that know the rhythm; those that others rest on are fitted once, whoever asks first."""
+
+    def __init__(
+        self,
+        untold: Collection[str],
+        rhythm: Rhythm | None,
+        known: tuple[FeatureTable, Flags, Floats],
+        stopping: Stopping,
+        random_state: int,
+    ) -> None:
+        table, outcome, weight = known
+        own = (RHYTHM.name,) if rhythm else ()
+        linear = [name for name in LINEAR_FEATURES if name not in untold]
+        self._curves = Logistic([*linear, "tenure_days", *own], is_curved=True)
+        self._boosting = Boosting([*(name for name in NAMES if name not in untold), *own], random_state)
+        self._rhythm = rhythm
+        self._known = (rhythm.add_to(table) if rhythm else table, outcome, weight)
+        self._stopping = stopping
+
+    @cached_property
+    def curved(self) -> AdditiveScore:
+        return replace(self._curves.fit(*self._known), rhythm=self._rhythm)
+
+    @cached_property
+    def alone(self) -> AdditiveScore:
+        return replace(self._boosting.fit(*self._known, self._stopping), rhythm=self._rhythm)
+
+    @cached_property
+    def in_pairs(self) -> AdditiveScore:
+        best = strongest(self.alone, self._stopping.table, PARTNERS)
+        return replace(self._boosting.fit_with_pairs(*self._known, self._stopping, best), rhythm=self._rhythm)
+
+    def interacting(self) -> Callable[[FeatureTable], Floats]:
+        trees, rhythm = self._boosting.fit_with_interactions(*self._known, self._stopping), self._rhythm
+        return lambda table: trees.score(rhythm.add_to(table) if rhythm else table)
 
 
 def thin(retained: Flags, random_state: int) -> tuple[npt.NDArray[np.intp], Floats]:

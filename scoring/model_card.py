@@ -6,7 +6,7 @@ import math
 
 from scoring.evaluate import BOOTSTRAPS, Interval
 from scoring.fitting import BASE_RATE, REFERENCES
-from scoring.run import MARGIN, OFF_LEVEL, Outcome, drift_note
+from scoring.run import MARGIN, OFF_LEVEL, STEP_MARGIN, Outcome, drift_note
 
 REALISTIC_AUC = 0.75
 
@@ -86,10 +86,11 @@ def render(outcome: Outcome) -> str:
         "## The rule",
         "",
         "The model is chosen on all validation cut-offs together by log loss, never on the test cut-off. Recency alone "
-        "must beat the base rate, and any richer model what is simpler, by more than "
-        f"{MARGIN:g} standard errors of the mean difference in log loss, a person counted once; otherwise the simpler "
-        f"one ships. So it does where the richer one's returns of all windows together are off by more than a factor "
-        f"of {OFF_LEVEL:g} and by more than the simpler one's. "
+        f"must beat the base rate, and any richer model both, by more than {MARGIN:g} standard errors of the mean "
+        "difference in log loss, a person counted once. Of models that are told alike, a sum of terms of one feature "
+        "each, or of up to two, the one with the lowest log loss counts; the richer kind must beat the simpler one by "
+        f"more than {STEP_MARGIN:g}. Otherwise the simpler one ships, and so it does where the richer one's returns of "
+        f"all windows together are off by more than a factor of {OFF_LEVEL:g} and by more than the simpler one's. "
         f"{', '.join(REFERENCES)} are fitted for comparison and never ship: they have no exact contributions "
         "per customer.",
         "",

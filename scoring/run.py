@@ -17,13 +17,14 @@ from scoring import evaluate
 from scoring.cutoffs import Origin, Plan, apart, make_plan
 from scoring.evaluate import Evaluation
 from scoring.features import Floats
-from scoring.fitting import BASE_RATE, BOOSTED_INTERACTIONS, RECENCY_ONLY, SHIPPABLE, Snapshot, fit_models, stack
+from scoring.fitting import BASE_RATE, BOOSTED_INTERACTIONS, RECENCY_ONLY, STEPS, Snapshot, fit_models, stack
 from scoring.models.btyd import fit_pace
 from scoring.shipped import ShippedModel
 from scoring.value import ValueModel, fit_value, purchase_history
 
 RANDOM_STATE = 20_180_901
-MARGIN = 2.0  # standard errors by which a richer model must beat a simpler one to ship
+MARGIN = 2.0  # standard errors by which a model must beat the base rate, and recency alone, to ship
+STEP_MARGIN = 1.0  # standard errors by which a richer kind of explanation must beat a simpler one
 OFF_LEVEL = 1.25  # ratio of returns, expected to observed, within which no model is turned down for its level
 DRIFT = 1.5  # ratio of observed to forecast returns beyond which the metrics carry a note
 
@@ -300,31 +301,40 @@ def choose(trials: Trials) -> Choice:
     Returns
     -------
     Choice
-        Recency-only must beat the base rate, and every richer model the best one before it, by more than two standard
-        errors of the mean difference in log loss, people counted once. A model that misses the returns of all windows
-        together by more than ``OFF_LEVEL``, and by more than the one it would replace, stays out.
+        Recency-only must beat the base rate, and every richer model both, by more than ``MARGIN`` standard errors of
+        the mean difference in log loss, people counted once. Of those that do, models that are told alike compete on
+        their mean log loss, and the best of a richer step must beat the simpler ones by more than ``STEP_MARGIN``. A
+        model that misses the returns of all windows together by more than ``OFF_LEVEL``, and by more than the one it
+        would replace, stays out.
     """
     known = trials.losses
 
-    def is_better(name: str, other: str) -> bool:
+    def is_better(name: str, other: str, margin: float) -> bool:
         level = trials.off_level[name]
         is_level = level <= OFF_LEVEL or level <= trials.off_level[other]
-        return is_level and evaluate.beats(known[name], known[other], trials.person, MARGIN)
+        return is_level and evaluate.beats(known[name], known[other], trials.person, margin)
 
-    if RECENCY_ONLY in known and is_better(RECENCY_ONLY, BASE_RATE):
+    if RECENCY_ONLY in known and is_better(RECENCY_ONLY, BASE_RATE, MARGIN):
         floor, below = RECENCY_ONLY, "recency alone beats the base rate"
     else:
         floor, below = BASE_RATE, "recency alone does not beat the base rate"
+    # what recency alone beats must not come in past it where recency itself stays out
+    simplest = [name for name in dict.fromkeys((floor, RECENCY_ONLY)) if name in known]
     champion = floor
-    for name in SHIPPABLE:
-        if name in known and name not in (BASE_RATE, RECENCY_ONLY):
-            # what recency alone beats must not come in past it where recency itself stays out
-            simpler = [one for one in dict.fromkeys((champion, RECENCY_ONLY)) if one in known]
-            if all(is_better(name, one) for one in simpler):
-                champion = name
+    for step in STEPS:
+        passed = [name for name in step if name in known and all(is_better(name, one, MARGIN) for one in simplest)]
+        if not passed:
+            continue
+        best = min(passed, key=lambda name: float(known[name].mean()))
+        if champion == floor or is_better(best, champion, STEP_MARGIN):
+            champion = best
     if champion == floor:
         return Choice(floor, f"{below}, and no other model beats recency alone by {MARGIN:g} standard errors")
-    return Choice(champion, f"it beats every simpler model that could ship by more than {MARGIN:g} standard errors")
+    return Choice(
+        champion,
+        f"it beats the base rate and recency alone by more than {MARGIN:g} standard errors, is the best of its kind, "
+        f"and no richer kind beats it by more than {STEP_MARGIN:g}",
+    )
 
 
 def metric_rows(outcome: Outcome) -> list[dict[str, Any]]:

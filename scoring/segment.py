@@ -256,6 +256,8 @@ def customer_features(orders: Sequence[Order], cutoff: date) -> dict[str, Value]
         "recency_to_mean_gap": _ratio(recency * (count - 1), span) if span else None,
         "tenure_days": (cutoff - days[0]).days,
         "order_count": count,
+        "order_count_90_days": sum((cutoff - day).days <= 90 for day in days),
+        "order_count_365_days": sum((cutoff - day).days <= 365 for day in days),
         "mean_gap_days": _ratio(span, count - 1),
         "gap_days_sd": None if spread is None else round(math.sqrt(spread), 6),
         "last_gap_days": gaps[-1] if gaps else None,

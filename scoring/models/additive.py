@@ -253,6 +253,36 @@ class AdditiveScore:
         return cls(float(state["base"]), terms, Rhythm.from_dict(rhythm) if rhythm else None)
 
 
+def mean_of(scores: Sequence[AdditiveScore]) -> AdditiveScore:
+    """Return the mean of several scores of one rhythm, term by term: a sum of terms itself."""
+    share = 1.0 / len(scores)
+    terms = [_scaled(term, share) for score in scores for term in score.terms]
+    return AdditiveScore(share * sum(score.base for score in scores), tuple(terms), scores[0].rhythm)
+
+
+def _scaled(term: Term, share: float) -> Term:
+    if isinstance(term, LinearTerm):
+        return replace(term, weight=share * term.weight, offset=share * term.offset, missing=share * term.missing)
+    if isinstance(term, StepTerm):
+        return replace(term, effects=_times(share, term.effects), missing=share * term.missing)
+    if isinstance(term, CurveTerm):
+        return replace(
+            term,
+            effects=_times(share, term.effects),
+            slope_before=share * term.slope_before,
+            slope_after=share * term.slope_after,
+            missing=share * term.missing,
+        )
+    if isinstance(term, PairTerm):
+        return replace(term, effects=tuple(_times(share, row) for row in term.effects))
+    effects = {word: share * value for word, value in term.effects.items()}
+    return CategoryTerm(term.feature, effects, share * term.other)
+
+
+def _times(share: float, values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(share * value for value in values)
+
+
 def _shifted(term: Term, mean: float) -> Term:
     if isinstance(term, LinearTerm):
         return replace(term, offset=term.offset - mean, missing=term.missing - mean)

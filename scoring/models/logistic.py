@@ -31,7 +31,8 @@ class Logistic:
     inverse_penalty : float
         Weight of the data against the penalty (scikit-learn's C), on features of variance one.
     is_curved : bool
-        Whether the line of a number bends, at four quantiles of it.
+        Whether the line of a number bends, at four quantiles of it; beyond the smallest and the largest value it was
+        learned from it stays level: a shop grows older, and no customer has shown yet what comes after.
     """
 
     features: Sequence[str]
@@ -82,7 +83,7 @@ class Logistic:
     ) -> None:
         values = table.numbers[name]
         missing = np.isnan(values)
-        transformed = np.log1p(np.maximum(values, 0.0)) if BY_NAME[name].log else values
+        transformed = _place(values, BY_NAME[name].log)
         known = ~missing
         if known.any():
             mean = float(np.average(transformed[known], weights=weight[known]))
@@ -115,6 +116,11 @@ class Logistic:
                 # Not divided by its spread: a rare word is not to be fitted more freely than a common one.
                 columns.append((column.codes == code) - share)
                 plan.append((name, f"={word}", share, 1.0))
+
+
+def _place(values: Floats, log: bool) -> Floats:
+    result: Floats = np.log1p(np.maximum(values, 0.0)) if log else values
+    return result
 
 
 def _bends(values: Floats, known: Flags, weight: Floats) -> list[tuple[float, Floats, float, float]]:
@@ -162,10 +168,10 @@ def _terms(
         if not bends:
             terms.append(LinearTerm(name, BY_NAME[name].log, slope, offset, missing))
             continue
-        knots = tuple(knot for knot, _ in bends)
+        met = _place(table.numbers[name], BY_NAME[name].log)
+        knots = (float(np.nanmin(met)), *(knot for knot, _ in bends), float(np.nanmax(met)))
         heights = tuple(
             offset + slope * place + sum(change * max(place - knot, 0.0) for knot, change in bends) for place in knots
         )
-        after = slope + sum(change for _, change in bends)
-        terms.append(CurveTerm(name, BY_NAME[name].log, knots, heights, slope, after, missing))
+        terms.append(CurveTerm(name, BY_NAME[name].log, knots, heights, 0.0, 0.0, missing))
     return tuple(terms)

@@ -105,6 +105,28 @@ past_deliveries as (
 
 ),
 
+-- Of a single occasion its age tells it.
+recent_occasions as (
+
+    select
+        snapshots.customer_id,
+        snapshots.cutoff_number,
+        count(*) as occasions_365_days,
+        sum(
+            case when {{ days_between('order_history.order_date', 'snapshots.cutoff_date') }} <= 90 then 1 else 0 end
+        ) as occasions_90_days
+    from snapshots
+    inner join order_history
+        on
+            snapshots.customer_id = order_history.customer_id
+            and snapshots.cutoff_date > order_history.order_date
+    where
+        snapshots.customer_occasion_number > 1
+        and {{ days_between('order_history.order_date', 'snapshots.cutoff_date') }} <= 365
+    group by snapshots.customer_id, snapshots.cutoff_number
+
+),
+
 -- Only for closed windows: what happened after the cut-off, to learn from and to be judged by.
 outcomes as (
 
@@ -137,6 +159,22 @@ final as (
         cast({{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} as integer) as recency_days,
         cast({{ days_between('last_orders.first_order_date', 'snapshots.cutoff_date') }} as integer) as tenure_days,
         cast(snapshots.customer_occasion_number as integer) as order_count,
+        cast(
+            case
+                when snapshots.customer_occasion_number > 1
+                    then coalesce(recent_occasions.occasions_90_days, 0)
+                when {{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} <= 90 then 1
+                else 0
+            end as integer
+        ) as order_count_90_days,
+        cast(
+            case
+                when snapshots.customer_occasion_number > 1
+                    then coalesce(recent_occasions.occasions_365_days, 0)
+                when {{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} <= 365 then 1
+                else 0
+            end as integer
+        ) as order_count_365_days,
         {{ ratio(
             days_between('last_orders.first_order_date', 'last_orders.order_date'),
             'snapshots.customer_occasion_number - 1',
@@ -250,6 +288,10 @@ final as (
         on
             snapshots.customer_id = past_reviews.customer_id
             and snapshots.cutoff_number = past_reviews.cutoff_number
+    left join recent_occasions
+        on
+            snapshots.customer_id = recent_occasions.customer_id
+            and snapshots.cutoff_number = recent_occasions.cutoff_number
     left join outcomes
         on
             snapshots.customer_id = outcomes.customer_id

@@ -160,16 +160,26 @@ def test_what_is_far_from_the_returns_of_all_windows_does_not_ship() -> None:
     assert choose(trials(losses, {"logistic": 1.4, "recency_only": 1.5, "base_rate": 1.6})).model == "logistic"
 
 
-def test_on_equal_terms_the_simpler_model_ships() -> None:
+def test_on_equal_terms_the_simpler_kind_of_model_ships() -> None:
     base = np.full(1000, 1.0)
     draw = np.random.default_rng(4).normal(0, 0.1, 1000)
-    losses = {
-        "base_rate": base,
-        "recency_only": base - 0.1,
-        "logistic": base - 0.2,
-        "boosted_additive": base - 0.2 + draw - draw.mean() - 0.001,
-    }
-    assert choose(trials(losses)).model == "logistic"
+    noise, error = draw - draw.mean(), float(draw.std(ddof=1)) / 1000**0.5
+    losses = {"base_rate": base, "recency_only": base - 0.1, "logistic": base - 0.2}
+    assert choose(trials({**losses, "boosted_pairs": base - 0.2 + noise - 0.9 * error})).model == "logistic"
+    assert choose(trials({**losses, "boosted_pairs": base - 0.2 + noise - 1.1 * error})).model == "boosted_pairs"
+
+
+def test_of_models_that_are_told_alike_the_best_ships() -> None:
+    base = np.full(1000, 1.0)
+    draw = np.random.default_rng(4).normal(0, 0.1, 1000)
+    by_a_hair = base - 0.2001 + draw - draw.mean()
+    losses = {"base_rate": base, "recency_only": base - 0.1, "logistic": base - 0.2, "blended": by_a_hair}
+    assert choose(trials(losses)).model == "blended"
+    # and none of them comes in by a hair past what is really simpler
+    few = {"base_rate": base, "recency_only": base - 0.1, "recency_frequency": base - 0.2, "blended": by_a_hair}
+    assert choose(trials(few)).model == "recency_frequency"
+    alone = {"base_rate": base, "recency_only": base - 0.2, "blended": by_a_hair}
+    assert choose(trials(alone)).model == "recency_only"
 
 
 def test_a_gain_has_to_be_larger_than_two_of_its_standard_errors() -> None:
