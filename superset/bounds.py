@@ -25,11 +25,20 @@ from typing import Any
 
 import duckdb
 
-QUERY_SECONDS = float(os.environ.get("SUPERSET_QUERY_SECONDS") or 60)
+
+def number(name: str, default: int) -> int:
+    """Return a setting that is a whole number, at least 1; end the process with a sentence where it is none."""
+    given = os.environ.get(name) or str(default)
+    if not re.fullmatch(r"0*[1-9]\d{0,5}", given.strip()):
+        sys.exit(f"error: {name} is {given!r}; write a whole number of at least 1, such as {default}")
+    return int(given)
+
+
+QUERY_SECONDS = float(number("SUPERSET_QUERY_SECONDS", 60))
 GRACE_SECONDS = 10.0  # for a query that was told to stop, until its worker is ended
 WATCH_SECONDS = 0.25  # how often running queries are looked at
 # Running queries of one person in one worker: less than its threads, so that others find one that is free.
-QUERIES_PER_PERSON = max(1, int(os.environ.get("SUPERSET_THREADS") or 8) * 3 // 4)
+QUERIES_PER_PERSON = max(1, number("SUPERSET_THREADS", 8) * 3 // 4)
 # Somebody whose queries are all this old is told so at once; quick ones, such as a dashboard's, take their turn.
 PATIENCE_SECONDS = 5.0
 FULL = 0.85  # share of its memory from which a worker is replaced: what its allocator keeps does not come back

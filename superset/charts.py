@@ -24,12 +24,14 @@ Query = dict[str, Any]
 GRAINS = {"day": "P1D", "week": "P1W", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
 
 SHORT = "SMART_NUMBER"
+# As exact as the shop's currency is: cents, or none (the sign is d3's own default, and tells it from plain numbers).
+MONEY_EXACT = "-,.2f"
 # Name of a format -> d3's format and whether the number is money.
 FORMATS: dict[str, tuple[str, bool]] = {
     "integer": (",d", False),
     "compact": (SHORT, False),
     "money": (SHORT, True),
-    "money_exact": (",.2f", True),
+    "money_exact": (MONEY_EXACT, True),
     "money_whole": (",.0f", True),
     "percent": (".1%", False),
     "percent_fine": (".2%", False),

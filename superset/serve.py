@@ -253,9 +253,9 @@ def _launch(port: int, code: str, wait_seconds: float) -> int:
     command = [
         *(sys.executable, "-m", "gunicorn", "superset.app:create_app()"),
         *("--bind", f"{HOST}:{port}"),
-        *("--workers", os.environ.get("SUPERSET_WORKERS") or "2"),
+        *("--workers", str(bounds.number("SUPERSET_WORKERS", 2))),
         *("--worker-class", "gthread"),
-        *("--threads", os.environ.get("SUPERSET_THREADS") or "8"),
+        *("--threads", str(bounds.number("SUPERSET_THREADS", 8))),
         # Longer than the longest query: a worker is only killed when it hangs.
         *("--timeout", str(int(bounds.QUERY_SECONDS) + 60)),
         *("--graceful-timeout", str(GRACE_SECONDS)),

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import settings
 from catalogue import SHOP, Table, has_rows
-from charts import BRL, AssetError, Dataset, conditions
+from charts import BRL, MONEY_EXACT, AssetError, Dataset, conditions
 from languages import TEXT_KEYS
 
 Spec = dict[str, Any]
@@ -174,7 +174,7 @@ class Shop:
         return self._has("names", column) and any(column in dataset for dataset in drawn)
 
     def in_its_currency(self, content: Any) -> Any:
-        """Write every amount in the shop's currency: texts name its symbol, numbers its code."""
+        """Write every amount in the shop's currency, with its decimals: texts name its symbol, numbers its code."""
         if isinstance(content, dict):
             return {
                 str(key).replace(WRITTEN_SYMBOL, self.facts["currency_symbol"]): self.in_its_currency(value)
@@ -183,7 +183,8 @@ class Shop:
         if isinstance(content, list):
             return [self.in_its_currency(value) for value in content]
         if isinstance(content, str):
-            text = content.replace(f'"symbol": "{WRITTEN_CODE}"', f'"symbol": "{self.facts["currency"]}"')
+            text = content.replace(MONEY_EXACT, f",.{self.facts['currency_decimals']}f")
+            text = text.replace(f'"symbol": "{WRITTEN_CODE}"', f'"symbol": "{self.facts["currency"]}"')
             if text == WRITTEN_CODE:
                 return self.facts["currency"]
             return text.replace(WRITTEN_SYMBOL, self.facts["currency_symbol"])

@@ -112,7 +112,7 @@ def find_pieces(source: Path, *, quiet: bool = True) -> dict[str, list[Piece]]:
         )
     if not quiet:
         for table in (table for table in missing if not table.is_extra):
-            say(f"  no {table.stem}: {table.stays_empty_without} stay empty")
+            say(f"  no {table.name}: {table.stays_empty_without} stay empty")
     unused = [name for name in present if name not in used and name.startswith(stems)]
     if unused and not quiet:
         say(f"  NOT USED, as no table's files are named so: {', '.join(unused)} (see docs/runbook.md)")

@@ -51,6 +51,16 @@ def test_a_build_of_another_version_is_named_with_what_to_do(published_warehouse
     assert code == 1 and "marts.forecast_drift" in said and "make warehouse" in said and "Traceback" not in said, said
 
 
+@pytest.mark.parametrize("given", ["SUPERSET_THREADS=eight", "SUPERSET_WORKERS=0", "SUPERSET_QUERY_SECONDS=-1"])
+def test_a_setting_that_is_no_number_is_named(
+    published_warehouse: Path, tmp_path: Path, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, value = given.split("=")
+    monkeypatch.setenv(name, value)
+    code, _, said = ended(serve("start", warehouse=published_warehouse, home=tmp_path / "home"))
+    assert code == 1 and f"{name} is '{value}'" in said and "Traceback" not in said
+
+
 # --- where it lies
 
 

@@ -114,6 +114,7 @@ LAUNCHES = {"campaigns", "campaign_results"}
 BARE = {
     "currency": "GBP",
     "currency_symbol": "£",
+    "currency_decimals": 3,
     "country": None,
     **{
         f"has_{part}": False
@@ -147,6 +148,10 @@ def test_a_shop_of_orders_and_payments_sees_no_reais_no_brazil_and_nothing_it_la
     assert [path for path, text in shown.items() if "R$" in text or "BRL" in text or "brazil" in text] == []
     metrics = [metric for path, one in files.items() if path.startswith("datasets/") for metric in one["metrics"]]
     assert {metric["currency"]["symbol"] for metric in metrics if metric["currency"]} == {"GBP"}
+    # as exact as the currency, and other numbers as they were
+    exact = [metric["d3format"] for metric in metrics if metric["currency"] and metric["d3format"].endswith("f")]
+    assert {",.3f"} <= set(exact) <= {",.3f", ",.0f"}
+    assert [path for path, text in shown.items() if "-,.2f" in text] == []
     assert [metric["verbose_name"] for metric in metrics if "R$" in metric["verbose_name"]] == []
     assert "Revenue (£)" in {chart["slice_name"] for chart in charts_of(files)}
     asked = {name for chart in charts_of(files) for name in _asked(chart)}
