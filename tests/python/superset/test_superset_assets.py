@@ -263,7 +263,6 @@ CLICKED = {"shop-overview", "customer-segments"}
 NOT_DRAWN = {
     "shop": "what the pages are fitted to: currency, country and the parts that there are",
     "data_requirements": "why a feature shows nothing; asked when it does, and short",
-    "acquisition_channels": "empty in most shops; read beside the costs it is made of, month by month",
     "monthly_net_revenue": "empty in most shops; a month's refunds are still coming in",
     "product_margins": "empty in most shops; ids of products, of which category_margins is the sum",
     "category_margins": "empty in most shops; a table of its own for whoever brings costs",
