@@ -143,7 +143,7 @@ def test_what_is_published_is_consistent(published_warehouse: Path) -> None:
             count(*) filter (return_rank_band = 'top 1 %') / count(*) as first,
             count(reason_1) as with_reason,
             count(risk_reason_1) as with_risk_reason,
-            count(*) filter (risk_reason_1 like '%lowers%' or risk_reason_2 like '%lowers%') as lowering
+            count(*) filter (risk_reason_1 like '%(lowers%' or risk_reason_2 like '%(lowers%') as lowering
         from marts.customer_360
         """,
     ).iloc[0]
