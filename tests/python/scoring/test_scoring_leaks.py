@@ -127,6 +127,8 @@ def test_no_model_figure_or_score_changes(both: tuple[Path, Path]) -> None:
 
 def test_the_later_events_were_read_from_every_table(both: tuple[Path, Path]) -> None:
     known, later = (query(folder, "select columns('^raw_') from marts.build_info") for folder in both)
-    assert known.shape == (1, 9)
-    assert (later > known).all(axis=None)
+    # the nine tables that this shop has
+    given = known.columns[known.iloc[0] > 0]
+    assert len(given) == 9
+    assert (later[given] > known[given]).all(axis=None)
     assert query(both[1], "select quarantined_rows from marts.build_info").iloc[0, 0] == 0
