@@ -17,6 +17,8 @@ from builds import ROOT, published_file
 from superset_process import run_in_superset, whole
 
 from pipeline.base.declared import read_yaml
+from scoring.features import FEATURES, RHYTHM
+from scoring.fitting import BOOSTED_INTERACTIONS, SHIPPABLE
 
 pytestmark = pytest.mark.superset
 
@@ -292,6 +294,17 @@ def test_every_mart_for_everyone_is_drawn_or_says_why_not(files: dict[str, Any],
     drawn = {datasets[name].get("table", name) for name in asked}
     drawn |= {compiled_names[chart["dataset_uuid"]] for chart in of_kind(files, "charts", "en")}
     assert marts - drawn == set(NOT_DRAWN)
+
+
+def test_whatever_a_model_may_read_or_be_is_put_into_words_in_both_languages() -> None:
+    """Which of them are shown depends on the model that ships, and no shop of the tests has had all."""
+    effects = yaml.safe_load((ASSETS / "datasets.yaml").read_text())["datasets"]["churn_feature_effects"]
+    words = dict(re.findall(r"when '(\w+)' then '([^']+)'", effects["calculated"]["what"]["sql"]))
+    assert {feature.name for feature in (*FEATURES, RHYTHM)} - set(words) == set()
+    russian = yaml.safe_load((ASSETS / "ru.yaml").read_text())["values"]
+    assert set(words.values()) - set(russian["what"]) == set()
+    models = {name.replace("_", " ").capitalize() for name in (*SHIPPABLE, BOOSTED_INTERACTIONS)}
+    assert models - set(russian["candidate"]) == set()
 
 
 # What is written alike in every language.
