@@ -16,8 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.runs import history, metrics
 from pipeline.runs.usage import folder_mb, peak_memory_mb
 
-pytestmark = pytest.mark.rows_only
-
 ALERTS = ROOT / "docs" / "examples" / "prometheus-alerts.yml"
 NOTHING = 3
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
