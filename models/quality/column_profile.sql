@@ -43,7 +43,11 @@ final as (
     from all_columns
     where
         row_count > 0
-        or source_table not in ({% for table in extras %}'{{ table.identifier }}'{{ ', ' if not loop.last }}{% endfor %})
+        or source_table not in (
+            {% for table in extras %}
+                '{{ table.identifier }}'{{ ',' if not loop.last }}
+            {% endfor %}
+        )
 
 )
 

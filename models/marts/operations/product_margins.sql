@@ -12,7 +12,7 @@ product_costs as (
 
 known as (
 
-    select count(*) as costs
+    select count(*) as priced_products
     from product_costs
 
 ),
@@ -26,7 +26,7 @@ sold as (
         sum(order_items.price) as revenue
     from order_items
     cross join known
-    where order_items.is_valid_order and order_items.product_id is not null and known.costs > 0
+    where order_items.is_valid_order and order_items.product_id is not null and known.priced_products > 0
     group by 1
 
 ),
