@@ -141,10 +141,7 @@ calendar as (
 
 order_channels as (
 
-    select
-        order_id,
-        lower(channel) as channel
-    from {{ ref('stg_olist__order_channels') }}
+    select * from {{ ref('stg_olist__order_channels') }}
 
 ),
 
@@ -347,4 +344,9 @@ final as (
 )
 
 select * from final
+{%- endmacro %}
+
+{# A person of a launch or of an event, as those of the shop are spelt. #}
+{% macro same_person(column) -%}
+{{ 'lower(' ~ column ~ ')' if var('merge_person_spellings') else column }}
 {%- endmacro %}

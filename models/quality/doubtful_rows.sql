@@ -51,7 +51,7 @@ events as (
 
     select
         launch_id,
-        {{ 'lower' if var('merge_person_spellings') else '' }}(customer_id) as customer_id,
+        {{ same_person('customer_id') }} as customer_id,
         count(*) as events
     from {{ ref('stg_olist__campaign_events') }}
     group by 1, 2
@@ -71,7 +71,7 @@ known_events as (
     left join members
         on
             events.launch_id = members.launch_id
-            and events.customer_id = {{ 'lower' if var('merge_person_spellings') else '' }}(members.customer_id)
+            and events.customer_id = {{ same_person('members.customer_id') }}
 
 ),
 

@@ -8,7 +8,7 @@ renamed as (
 
     select
         order_id,
-        channel
+        lower(channel) as channel
     from source
 
 )

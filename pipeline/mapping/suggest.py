@@ -413,12 +413,11 @@ class _Suggestion:
 
     def _of_vendor(self) -> list[str]:
         """Say what a vendor's export needs beside its preset: nothing, where its file is called as usual."""
-        table = {"shopify": "orders_export", "magento": "sales_order", "woocommerce": "wc_orders"}.get(self._preset)
-        if self._preset == "shopify" and not self._name.lower().startswith("orders_export"):
-            return [f"files: {{orders: {_quoted(self._name)}}}"]
-        if table == "orders_export" or table is None:
-            return []
-        return [f"# docs/your-shop.md lists the tables that lie beside {self._name} ({table})"]
+        if self._preset == "shopify":
+            usual = self._name.lower().startswith("orders_export")
+            return [] if usual else [f"files: {{orders: {_quoted(self._name)}}}"]
+        table = {"magento": "sales_order", "woocommerce": "wc_orders"}.get(self._preset)
+        return [f"# docs/your-shop.md lists the tables that lie beside {self._name} ({table})"] if table else []
 
     def _zoned(self) -> bool:
         cell = name_of(self._found["date"])

@@ -39,6 +39,7 @@ SIZES = (
 SPACES = r"[\s\p{Z}'\x{2019}]"
 NUMBER_KIND = "DECIMAL(18,4)"
 ZONE = " ?" + OFFSET
+MOST_YEARS = 12  # that a file is taken to hold, where its years have two digits
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
 THREE_PARTS = r"^\s*([0-9]{1,4})[./-]([0-9]{1,2})[./-]([0-9]{1,4})[T ,]*"
 OLDEST_SERIAL, NEWEST_SERIAL = 20_000, 80_000  # 1954 and 2119 as a spreadsheet counts days
@@ -225,8 +226,8 @@ def dates_of(connection: duckdb.DuckDBPyConnection, relation: str, name: str, te
     if compact >= most:
         return COMPACT
     if written >= most:
-        # only a year is above 31, and a day takes more values than a year does
-        is_year_last = thirds > 31 or many_firsts > many_thirds
+        # only a year is above 31, and days take more values than the years of a shop
+        is_year_last = thirds > 31 or many_firsts > max(many_thirds, MOST_YEARS)
         return _day_or_month_first(name, day, firsts, seconds, is_short=year < 4, is_year_last=is_year_last)
     if numbers >= most:
         raise InputError(
@@ -249,7 +250,10 @@ def _day_or_month_first(
             return SHORT_MONTH_FIRST
         if seconds <= 12 < firsts <= 31 and is_year_last:
             return SHORT_DAY_FIRST
-        raise InputError(f"{name}: {example!r} has a year of two digits. Say `dates: dd/mm/yy` or `dates: mm/dd/yy`.")
+        raise InputError(
+            f"{name}: {example!r} has a year of two digits. Say `dates: dd/mm/yy` or `dates: mm/dd/yy`, or where the "
+            "year comes first its form in the signs of strptime, such as '%y/%m/%d'."
+        )
     if firsts > 12 and seconds > 12:
         raise InputError(
             f"{name}: some dates have the day first and others the month (such as {example!r}). Say `dates: "

@@ -232,9 +232,11 @@ def _shifted_pairs(cells: Cells, distance: int, generator: np.random.Generator) 
     for covered in (which for count in range(1, distance + 1) for which in combinations(range(len(cells)), count)):
         alone = np.flatnonzero(~is_paired)
         digests = total - words[list(covered)].sum(axis=0, dtype=np.uint64)
-        partners = dict(zip(digests[alone + rows].tolist(), alone.tolist(), strict=True))
-        for row, digest in zip(alone.tolist(), digests[alone].tolist(), strict=True):
-            partner = partners.get(digest, row)
+        order = np.argsort(digests[alone + rows], kind="stable")
+        ahead = digests[alone + rows][order]
+        place = np.minimum(np.searchsorted(ahead, digests[alone]), len(alone) - 1)
+        found = np.flatnonzero(ahead[place] == digests[alone])
+        for row, partner in zip(alone[found].tolist(), alone[order[place[found]]].tolist(), strict=True):
             if partner != row and not is_paired[row] and not is_paired[partner]:
                 plain.append(row)
                 moved.append(partner + rows)

@@ -7,10 +7,7 @@ with orders as (
 
 order_channels as (
 
-    select
-        order_id,
-        lower(channel) as channel
-    from {{ ref('stg_olist__order_channels') }}
+    select * from {{ ref('stg_olist__order_channels') }}
 
 ),
 

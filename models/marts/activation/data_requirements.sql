@@ -1,3 +1,13 @@
+{%- set further_tables = [
+    ('coming back by coupon', 'order_discounts'),
+    ('coming back by channel', 'order_channels'),
+    ('what a new customer costs', 'acquisition_costs'),
+    ('what a new customer costs', 'order_channels'),
+    ('revenue after refunds', 'refunds'),
+    ('margins of products', 'product_costs'),
+    ('who was sent a campaign, opened and clicked it', 'campaign_events'),
+] -%}
+
 with customers as (
 
     select * from {{ ref('customer_360') }}
@@ -37,42 +47,6 @@ drivers as (
 offers as (
 
     select * from {{ ref('recommendation_evaluation') }}
-
-),
-
-order_discounts as (
-
-    select * from {{ ref('stg_olist__order_discounts') }}
-
-),
-
-refunds as (
-
-    select * from {{ ref('stg_olist__refunds') }}
-
-),
-
-product_costs as (
-
-    select * from {{ ref('stg_olist__product_costs') }}
-
-),
-
-acquisition_costs as (
-
-    select * from {{ ref('stg_olist__acquisition_costs') }}
-
-),
-
-order_channels as (
-
-    select * from {{ ref('stg_olist__order_channels') }}
-
-),
-
-campaign_events as (
-
-    select * from {{ ref('stg_olist__campaign_events') }}
 
 ),
 
@@ -140,55 +114,15 @@ counted as (
         {{ var('recommendation_min_people') }} as need,
         coalesce(max(case when kind = 'new' then people end), 0) as have
     from offers
-    union all
-    select
-        'coming back by coupon' as feature,
-        'rows of the raw table order_discounts' as requirement,
-        1 as need,
-        count(*) as have
-    from order_discounts
-    union all
-    select
-        'coming back by channel' as feature,
-        'rows of the raw table order_channels' as requirement,
-        1 as need,
-        count(*) as have
-    from order_channels
-    union all
-    select
-        'what a new customer costs' as feature,
-        'rows of the raw table acquisition_costs' as requirement,
-        1 as need,
-        count(*) as have
-    from acquisition_costs
-    union all
-    select
-        'what a new customer costs' as feature,
-        'rows of the raw table order_channels' as requirement,
-        1 as need,
-        count(*) as have
-    from order_channels
-    union all
-    select
-        'revenue after refunds' as feature,
-        'rows of the raw table refunds' as requirement,
-        1 as need,
-        count(*) as have
-    from refunds
-    union all
-    select
-        'margins of products' as feature,
-        'rows of the raw table product_costs' as requirement,
-        1 as need,
-        count(*) as have
-    from product_costs
-    union all
-    select
-        'who was sent a campaign, opened and clicked it' as feature,
-        'rows of the raw table campaign_events' as requirement,
-        1 as need,
-        count(*) as have
-    from campaign_events
+    {%- for feature, table in further_tables %}
+        union all
+        select
+            '{{ feature }}' as feature,
+            'rows of the raw table {{ table }}' as requirement,
+            1 as need,
+            count(*) as have
+        from {{ ref('stg_olist__' ~ table) }}
+    {%- endfor %}
 
 ),
 

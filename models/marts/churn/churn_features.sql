@@ -159,22 +159,16 @@ final as (
         cast({{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} as integer) as recency_days,
         cast({{ days_between('last_orders.first_order_date', 'snapshots.cutoff_date') }} as integer) as tenure_days,
         cast(snapshots.customer_occasion_number as integer) as order_count,
-        cast(
-            case
-                when snapshots.customer_occasion_number > 1
-                    then coalesce(recent_occasions.occasions_90_days, 0)
-                when {{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} <= 90 then 1
-                else 0
-            end as integer
-        ) as order_count_90_days,
-        cast(
-            case
-                when snapshots.customer_occasion_number > 1
-                    then coalesce(recent_occasions.occasions_365_days, 0)
-                when {{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} <= 365 then 1
-                else 0
-            end as integer
-        ) as order_count_365_days,
+        {%- for days in [90, 365] %}
+            cast(
+                case
+                    when snapshots.customer_occasion_number > 1
+                        then coalesce(recent_occasions.occasions_{{ days }}_days, 0)
+                    when {{ days_between('last_orders.order_date', 'snapshots.cutoff_date') }} <= {{ days }} then 1
+                    else 0
+                end as integer
+            ) as order_count_{{ days }}_days,
+        {%- endfor %}
         {{ ratio(
             days_between('last_orders.first_order_date', 'last_orders.order_date'),
             'snapshots.customer_occasion_number - 1',

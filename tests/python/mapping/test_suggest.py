@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import duckdb
 import openpyxl
+import pyarrow as pa
 import pytest
 import yaml
 from own_shop import Shop
 
 from pipeline.__main__ import main
+from pipeline.base.errors import InputError
 from pipeline.mapping.suggest import suggest
+from pipeline.mapping.values import dates_of
 
 # name of the file, its text, what is expected of its columns, and other keys
 EXPORTS: dict[str, tuple[str, str, dict[str, str], dict[str, object]]] = {
@@ -85,6 +89,27 @@ def test_who_when_how_much_and_which_order_are_found(own_shop: Shop, case: str) 
     if says["currency"] != "???":
         own_shop.says(yaml.safe_dump(says, allow_unicode=True))
         assert main(["map", "--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "form"),
+    [
+        ([f"{day}/01/25" for day in range(1, 32)], "dd/mm/yy"),
+        (["05/03/98", "15/03/99"], "dd/mm/yy"),
+        (["1/31/25", "2/1/25"], "mm/dd/yy"),
+        # the year may come first as well
+        (["21/03/05", "22/03/05", "23/04/05"], ""),
+        ([f"25/01/{day:02}" for day in range(1, 32)], ""),
+    ],
+)
+def test_years_of_two_digits_are_read_where_one_way_is_left(days: list[str], form: str) -> None:
+    with duckdb.connect() as connection:
+        connection.register("lines", pa.table({"day": days}))
+        if form:
+            assert dates_of(connection, "lines", "date", "day") == form
+        else:
+            with pytest.raises(InputError, match="%y/%m/%d"):
+                dates_of(connection, "lines", "date", "day")
 
 
 def test_the_export_of_a_vendor_is_known_by_its_columns(own_shop: Shop) -> None:

@@ -51,7 +51,10 @@ def extras(tmp_path_factory: pytest.TempPathFactory) -> Extras:
         write_extras(raw)
     tables = {name: pd.read_csv(raw / f"{name}.csv") for name in EXTRAS}
     shop = yaml.safe_load((ROOT / "mappings" / "olist.yml").read_text())
-    for name, table in tables.items():
+    for name, written in tables.items():
+        # capitals make no other channel
+        is_loud = name == "order_channels"
+        table = written.assign(channel=written["channel"].str.title()) if is_loud else written
         theirs = {column: f"their_{column}" for column in table.columns}
         table.rename(columns=theirs).to_csv(raw / f"our_{name}.csv", index=False)
         (raw / f"{name}.csv").unlink()

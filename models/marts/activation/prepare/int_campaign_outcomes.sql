@@ -2,7 +2,6 @@
     A person may have been written in another spelling when the campaign was launched, or have been two people then: the
     arm of the earlier row stays, of one launch the smaller draw's.
 #}
-{%- set same_person = 'lower' if var('merge_person_spellings') else '' %}
 with members as (
 
     select * from {{ ref('stg_campaigns__members') }}
@@ -49,7 +48,7 @@ known_members as (
     left join customers as respelt
         on
             customers.customer_id is null
-            and {{ same_person }}(members.customer_id) = {{ same_person }}(respelt.customer_id)
+            and {{ same_person('members.customer_id') }} = {{ same_person('respelt.customer_id') }}
 
 ),
 
@@ -71,7 +70,7 @@ written_to as (
 
     select
         launch_id,
-        {{ same_person }}(customer_id) as customer_id,
+        {{ same_person('customer_id') }} as customer_id,
         min(exported_at) as first_exported_at
     from exports
     group by 1, 2
@@ -83,7 +82,7 @@ reached as (
 
     select
         launch_id,
-        {{ same_person }}(customer_id) as customer_id,
+        {{ same_person('customer_id') }} as customer_id,
         min(event_at) as first_event_at,
         max(case when event in ('opened', 'clicked') then 1 else 0 end) as opened,
         max(case when event = 'clicked' then 1 else 0 end) as clicked
@@ -132,11 +131,11 @@ final as (
     left join written_to
         on
             members.launch_id = written_to.launch_id
-            and {{ same_person }}(members.customer_id) = written_to.customer_id
+            and {{ same_person('members.customer_id') }} = written_to.customer_id
     left join reached
         on
             members.launch_id = reached.launch_id
-            and {{ same_person }}(members.customer_id) = reached.customer_id
+            and {{ same_person('members.customer_id') }} = reached.customer_id
 
 )
 
